@@ -1,0 +1,59 @@
+"""AWS clients, each made when it is first asked for: most executions need only one."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+class Clients:
+    """The clients of one account, region and endpoint.
+
+    Args:
+        session: Where credentials and region come from; the usual AWS configuration by default.
+        endpoint: URL that stands for AWS; ``AWS_ENDPOINT_URL`` by default.
+    """
+
+    def __init__(self, session: boto3.Session | None = None, endpoint: str | None = None) -> None:
+        self._session = session or boto3.Session()
+        self._endpoint = endpoint
+        elsewhere = endpoint or os.environ.get("AWS_ENDPOINT_URL")
+        self._config = Config(
+            retries={"mode": "standard", "total_max_attempts": 4},
+            connect_timeout=2,
+            read_timeout=10,
+            max_pool_connections=20,
+            s3={"addressing_style": "path"} if elsewhere else {},
+        )
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """DynamoDB."""
+        return self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3."""
+        return self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """SQS."""
+        return self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """CloudFormation."""
+        return self._session.client(
+            "cloudformation", endpoint_url=self._endpoint, config=self._config
+        )

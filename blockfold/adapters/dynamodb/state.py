@@ -1,0 +1,224 @@
+"""The state table in DynamoDB: batched PartiQL statements, each with its own fence.
+
+Needs ``dynamodb:BatchGetItem`` and ``Query`` to read, ``PartiQLUpdate`` and ``PartiQLInsert`` to
+write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import count, islice
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from blockfold.adapters.aws import refused, unavailable
+from blockfold.adapters.backoff import Backoff
+from blockfold.adapters.dynamodb.values import from_attribute, to_attribute
+from blockfold.domain.canonical import decode, encode
+from blockfold.domain.errors import Corrupted, LimitExceeded
+from blockfold.ports import Clock, Row, Write
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        BatchStatementRequestTypeDef,
+        BatchStatementResponseTypeDef,
+    )
+
+STATEMENTS = 25
+"""Statements that BatchExecuteStatement takes."""
+
+KEYS = 100
+"""Keys that BatchGetItem takes."""
+
+TOMBSTONE_SECONDS = 7 * 24 * 3600
+"""How long a tombstone fences off delayed writers before DynamoDB's TTL removes it."""
+
+GUESSES = 3
+"""Rounds without a wait: a wrong guess about a row costs one, a race with another writer two."""
+
+_PERMANENT = {"ValidationError", "AccessDenied", "ResourceNotFound"}
+
+_T = TypeVar("_T")
+
+
+class DynamoStateTable:
+    """A `StateTable`: one item a key, its value as native attributes.
+
+    Args:
+        client: A boto3 DynamoDB client.
+        table: Name of the State table.
+        clock: Tells when tombstones expire.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, clock: Clock) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
+        """See `StateTable.get`."""
+        rows: dict[str, Row] = {}
+        for chunk in _chunks(keys, KEYS):
+            todo = [{"machine": {"S": machine}, "key": {"S": key}} for key in chunk]
+            backoff = Backoff(f"could not read keys of machine {machine!r} in {self._table}")
+            while todo:
+                try:
+                    answer = self._client.batch_get_item(
+                        RequestItems={self._table: {"Keys": todo, "ConsistentRead": True}}
+                    )
+                except (ClientError, BotoCoreError) as error:
+                    raise self._failed("read", machine, error) from error
+                for item in answer["Responses"].get(self._table, []):
+                    row = _row(item)
+                    rows[row.key] = row
+                left = answer.get("UnprocessedKeys", {}).get(self._table)
+                todo = list(left["Keys"]) if left else []  # type: ignore[arg-type]
+                if todo:
+                    backoff.wait("throttled")
+        return rows
+
+    def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
+        """See `StateTable.scan`."""
+        condition = "machine = :machine"
+        values: dict[str, AttributeValueTypeDef] = {":machine": {"S": machine}}
+        names: dict[str, str] = {}
+        if prefix:
+            condition += " AND begins_with(#key, :prefix)"
+            names["#key"] = "key"
+            values[":prefix"] = {"S": prefix}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+            **({"ExpressionAttributeNames": names} if names else {}),  # type: ignore[arg-type]
+        )
+        try:
+            for page in pages:
+                yield from map(_row, page["Items"])
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("scan", machine, error) from error
+
+    def write(self, machine: str, writes: Sequence[Write]) -> None:
+        """See `StateTable.write`.
+
+        A key that is thought to be new is inserted, any other updated under the fence; a wrong
+        thought costs one more round.
+        """
+        todo = [(write, write.new) for write in writes]
+        backoff = Backoff(f"could not write keys of machine {machine!r} in {self._table}")
+        for round_ in count(1):
+            again: list[tuple[Write, bool]] = []
+            trouble = ""
+            for chunk in _chunks(todo, STATEMENTS):
+                for (write, insert), answer in zip(chunk, self._batch(machine, chunk), strict=True):
+                    verdict = self._judge(machine, answer, write, insert)
+                    if verdict is not None:
+                        again.append((write, verdict.insert))
+                        trouble = trouble or verdict.trouble
+            if not again:
+                return
+            if trouble or round_ >= GUESSES:
+                backoff.wait(trouble or "rows come and go")
+            todo = again
+
+    def _batch(
+        self, machine: str, chunk: Sequence[tuple[Write, bool]]
+    ) -> list[BatchStatementResponseTypeDef]:
+        statements = [self._statement(machine, write, insert) for write, insert in chunk]
+        try:
+            return self._client.batch_execute_statement(Statements=statements)["Responses"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("write", machine, error) from error
+
+    def _statement(self, machine: str, write: Write, insert: bool) -> BatchStatementRequestTypeDef:
+        key: list[AttributeValueTypeDef] = [{"S": machine}, {"S": write.key}]
+        number: AttributeValueTypeDef = {"N": str(write.block)}
+        if write.value is None:
+            expires = str(self._clock.now() // 1000 + TOMBSTONE_SECONDS)
+            content: list[AttributeValueTypeDef] = [{"BOOL": True}, {"N": expires}]
+        else:
+            content = [to_attribute(decode(write.value))]
+        return {
+            "Statement": _STATEMENTS[insert, write.value is None].format(table=self._table),
+            "Parameters": (
+                [*key, number, *content] if insert else [*content, number, *key, number]
+            ),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _judge(
+        self, machine: str, answer: BatchStatementResponseTypeDef, write: Write, insert: bool
+    ) -> _Again | None:
+        """What to do about a statement's answer; None if the write is done or fenced off."""
+        error = answer.get("Error")
+        if error is None:
+            return None
+        code = error.get("Code", "")
+        if code == "DuplicateItem":
+            return _Again(insert=False)
+        if code == "ConditionalCheckFailed":
+            item = error.get("Item") or answer.get("Item")
+            if not item:
+                return _Again(insert=True)
+            if _row(item).block >= write.block:
+                return None
+            return _Again(insert=False, trouble="the fence failed without a reason")
+        message = f"{code}: {error.get('Message', '')}"
+        if code in _PERMANENT:
+            raise refused(
+                f"could not write the key {write.key!r} of machine {machine!r} in {self._table}: "
+                f"{message}",
+                code,
+            )
+        return _Again(insert=insert, trouble=message)
+
+    def _failed(self, verb: str, machine: str, error: Exception) -> Exception:
+        return unavailable(
+            f"could not {verb} the state of machine {machine!r} in {self._table}", error
+        )
+
+
+_STATEMENTS = {
+    (True, False): """INSERT INTO "{table}" VALUE """
+    """{{'machine': ?, 'key': ?, 'block': ?, 'value': ?}}""",
+    (True, True): """INSERT INTO "{table}" VALUE """
+    """{{'machine': ?, 'key': ?, 'block': ?, 'deleted': ?, 'expires': ?}}""",
+    (False, False): """UPDATE "{table}" SET "value" = ? SET "block" = ? """
+    """REMOVE "deleted" REMOVE "expires" """
+    """WHERE "machine" = ? AND "key" = ? AND "block" < ?""",
+    (False, True): """UPDATE "{table}" SET "deleted" = ? SET "expires" = ? SET "block" = ? """
+    """REMOVE "value" WHERE "machine" = ? AND "key" = ? AND "block" < ?""",
+}
+"""By (insert, tombstone)."""
+
+
+class _Again:
+    """A statement that must be tried again.
+
+    Attributes:
+        insert: Whether as an insert.
+        trouble: Why it failed, if it was no wrong guess; such tries wait first.
+    """
+
+    def __init__(self, *, insert: bool, trouble: str = "") -> None:
+        self.insert = insert
+        self.trouble = trouble
+
+
+def _row(item: dict[str, AttributeValueTypeDef]) -> Row:
+    try:
+        key = item["key"]["S"]
+        value = None if "deleted" in item else encode(from_attribute(item["value"]))
+        return Row(key, value, int(item["block"]["N"]))
+    except (KeyError, ValueError, LimitExceeded) as error:
+        raise Corrupted(f"an item of the State table is no entry: {error!r}") from error
+
+
+def _chunks(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(things)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

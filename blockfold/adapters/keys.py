@@ -1,0 +1,25 @@
+"""Object keys: everything of a machine stands below ``machines/<percent-encoded id>/``."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def machine_prefix(machine: str) -> str:
+    """Where a machine's objects stand; no id can climb out of it.
+
+    Letters, digits, ``_`` and ``-`` stand for themselves, all else is percent-encoded, dots
+    included: an S3 browser or a file system would take ``..`` for the parent folder.
+    """
+    return f"machines/{quote(machine, safe='').replace('.', '%2E').replace('~', '%7E')}/"
+
+
+def body_key(machine: str, number: int, sha256: str) -> str:
+    """Where the body of a large block stands.
+
+    Args:
+        machine: The machine's id.
+        number: The block's height; twelve digits, so that keys sort by number.
+        sha256: The body's hash as the header names it.
+    """
+    return f"{machine_prefix(machine)}log/{number:012d}-{sha256}"

@@ -1,0 +1,159 @@
+"""Read a machine: its state at the head or at any block of the past, and its blocks.
+
+Nothing here runs user code, so old history reads right under new code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blockfold.domain import digest
+from blockfold.domain.block import Block, Head
+from blockfold.domain.canonical import Canonical
+from blockfold.domain.errors import NotFound
+from blockfold.domain.replay import chained, fold
+from blockfold.ports import BlockLog, MachineRecord, Machines, Row, StateTable
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """A machine's state, or a part of it, at one block.
+
+    Attributes:
+        machine: The machine's id.
+        number: The block; 0 before the first.
+        digest: The digest of the whole state at that block.
+        entries: Key → value as canonical bytes, in key order.
+    """
+
+    machine: str
+    number: int
+    digest: str
+    entries: dict[str, Canonical]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads machines from their stores.
+
+    Attributes:
+        log: The blocks.
+        table: The state table.
+        machines: The register.
+    """
+
+    log: BlockLog
+    table: StateTable
+    machines: Machines
+
+    def list_machines(self) -> list[tuple[MachineRecord, Head]]:
+        """All machines by id, each with its head."""
+        records = sorted(self.machines.list(), key=lambda record: record.machine)
+        return [(record, self._head(record.machine)) for record in records]
+
+    def head(self, machine: str) -> Head:
+        """A machine's head.
+
+        Raises:
+            NotFound: There is no such machine.
+        """
+        head = self._head(machine)
+        if head.number == 0 and self.machines.get(machine) is None:
+            raise NotFound(
+                f"there is no machine {machine!r}",
+                hint="its first action makes it: `blockfold push`; `blockfold machines` lists all",
+            )
+        return head
+
+    def state(self, machine: str, *, key: str | None = None, prefix: str = "") -> StateView:
+        """The state at the head, exactly: the table, and over it what is not flushed yet.
+
+        Reads ``flushed``, then rows, then the log up to the head. A row can only come from a
+        block that was committed before it was read, so the log read last covers every row.
+
+        Args:
+            machine: The machine's id.
+            key: Only this key.
+            prefix: Only keys that start with it.
+
+        Raises:
+            NotFound: There is no such machine.
+        """
+        record = self.machines.get(machine)
+        rows = self._rows(machine, key, prefix)
+        entries = {row.key: row.value for row in rows if row.value is not None}
+        head = self.head(machine)
+        for block in self.log.read(machine, (record.flushed if record else 0) + 1, head.number):
+            fold(entries, block)
+        return StateView(machine, head.number, head.digest, _only(entries, key, prefix))
+
+    def state_at(
+        self, machine: str, number: int, *, key: str | None = None, prefix: str = ""
+    ) -> StateView:
+        """The state right after a block of the past: the fold of all blocks up to it.
+
+        Args:
+            machine: The machine's id.
+            number: The block; 0 for the state before the first.
+            key: Only this key.
+            prefix: Only keys that start with it.
+
+        Raises:
+            NotFound: There is no such machine or block.
+            Corrupted: The log contradicts itself.
+        """
+        self._check_number(machine, number, lowest=0)
+        entries: dict[str, Canonical] = {}
+        total = digest.EMPTY
+        for block in chained(Head(machine=machine), self.log.read(machine, 1, number)):
+            fold(entries, block)
+            total = block.total
+        return StateView(machine, number, digest.digest_of(total), _only(entries, key, prefix))
+
+    def block(self, machine: str, number: int) -> Block:
+        """One block.
+
+        Raises:
+            NotFound: There is no such machine or block.
+        """
+        self._check_number(machine, number, lowest=1)
+        block = self.log.get(machine, number)
+        if block is None:
+            raise NotFound(f"machine {machine!r} has no block {number} any more")
+        return block
+
+    def blocks(self, machine: str, first: int = 1, last: int | None = None) -> Iterator[Block]:
+        """Blocks ``first`` … ``last`` in order; the head's number if ``last`` is None.
+
+        Raises:
+            NotFound: There is no such machine, or one of the blocks is above its head.
+        """
+        for number in (first, *(() if last is None else (last,))):
+            self._check_number(machine, number, lowest=1)
+        return self.log.read(machine, first, last)
+
+    def _head(self, machine: str) -> Head:
+        newest = self.log.head(machine)
+        return newest.head if newest else Head(machine=machine)
+
+    def _check_number(self, machine: str, number: int, *, lowest: int) -> None:
+        head = self.head(machine)
+        if not lowest <= number <= head.number:
+            raise NotFound(
+                f"machine {machine!r} has no block {number}",
+                hint=f"its blocks are {lowest} to {head.number}",
+            )
+
+    def _rows(self, machine: str, key: str | None, prefix: str) -> list[Row]:
+        if key is not None:
+            return list(self.table.get(machine, [key]).values())
+        return list(self.table.scan(machine, prefix))
+
+
+def _only(entries: dict[str, Canonical], key: str | None, prefix: str) -> dict[str, Canonical]:
+    return {
+        each: entries[each]
+        for each in sorted(entries)
+        if each.startswith(prefix) and (key is None or each == key)
+    }

@@ -1,0 +1,67 @@
+"""The command tree, and what becomes of errors.
+
+Exit codes: 0 all went well; 1 an error, or a check that found something; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from blockfold import __version__
+from blockfold.cli import local
+from blockfold.cli.blocks import block, blocks
+from blockfold.cli.machines import machines
+from blockfold.cli.output import errors, say
+from blockfold.cli.push import push
+from blockfold.cli.state import state
+from blockfold.cli.verify import verify
+from blockfold.domain.errors import BlockfoldError
+
+app = typer.Typer(
+    name="blockfold",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(local.app, name="local")
+for command in (push, state, blocks, block, machines, verify):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"blockfold {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Push actions, read state and blocks, and prove that they agree.
+
+    The verbs work on the stack that --stack or BLOCKFOLD_STACK names, at the endpoint and
+    account of the usual AWS configuration; with neither, on the local stack (`local up`).
+    """
+
+
+def main() -> None:
+    """Run the command line; errors of ours end in one line and its hint."""
+    try:
+        app()
+    except BlockfoldError as error:
+        console = errors()
+        console.print(f"error: {error.message}", style="red", markup=False, highlight=False)
+        if error.hint:
+            say(f"hint: {error.hint}")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,85 @@
+"""``blockfold push``: send actions to a machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blockfold.application.push import check_actions, check_machine_id, pack, wait_until_done
+from blockfold.cli.output import AsJson, MachineId, StackName, print_json, progress, say
+from blockfold.client import connect
+from blockfold.domain.errors import Misconfigured, Unavailable
+
+
+def push(
+    machine: MachineId,
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE|-]", help="JSON lines, one action each; - is stdin.")
+    ] = "-",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when the last action stands in a block.")
+    ] = False,
+    per_message: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Actions packed into one message.")
+    ] = 1,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds that --wait allows without a new block.")
+    ] = 60.0,
+    stack: StackName = None,
+    json: AsJson = False,
+) -> None:
+    """Send actions to a machine, in order.
+
+    Each line is {"type": str, "args": {…}, "id"?: str}. All lines are checked before the first
+    is sent; what the machine makes of them stands in its blocks.
+    """
+    check_machine_id(machine)
+    actions = check_actions(_lines(file))
+    if not actions:
+        raise Misconfigured(f"{file} holds no action", hint="write one JSON object a line")
+    target = connect(stack)
+    sent = messages = 0
+    receipt = None
+    with progress() as bar:
+        task = bar.add_task(f"push to {machine}", total=len(actions))
+        for body, count in pack(actions, per_message):
+            try:
+                receipt = target.queue.send(machine, body)
+            except Unavailable as error:
+                raise Unavailable(
+                    f"{error.message}; {sent} of {len(actions)} actions were sent",
+                    hint=f"go on with line {sent + 1}",
+                ) from error
+            sent += count
+            messages += 1
+            bar.advance(task, count)
+    assert receipt is not None
+    answer: dict[str, object] = {
+        "machine": machine,
+        "actions": sent,
+        "messages": messages,
+        "last_message": receipt.message,
+        "last_sequence": receipt.sequence,
+    }
+    if wait:
+        adapters = target.adapters
+        answer["number"] = wait_until_done(
+            adapters.log, adapters.clock, machine, receipt.sequence, seconds=timeout
+        )
+    if json:
+        print_json(answer)
+    else:
+        where = f"; machine {machine} stands at block {answer['number']}" if wait else ""
+        say(f"sent {sent:,} actions in {messages:,} messages{where}")
+
+
+def _lines(file: str) -> list[str]:
+    if file == "-":
+        return sys.stdin.read().splitlines()
+    try:
+        return Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"cannot read {file}: {error}") from error

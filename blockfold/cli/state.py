@@ -1,0 +1,47 @@
+"""``blockfold state``: what a machine holds, now or at any block of the past."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+
+from blockfold.cli.output import AsJson, MachineId, StackName, print_json, print_table, say, short
+from blockfold.client import connect
+from blockfold.domain.errors import NotFound
+
+
+def state(
+    machine: MachineId,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="Only this key.")] = None,
+    prefix: Annotated[str, typer.Option(help="Only keys that start with this.")] = "",
+    at: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Right after block N [default: head].")
+    ] = None,
+    stack: StackName = None,
+    json: AsJson = False,
+) -> None:
+    """Show a machine's state, or one key of it, at the head or at a block of the past."""
+    reader = connect(stack).reader
+    if at is None:
+        view = reader.state(machine, key=key, prefix=prefix)
+    else:
+        view = reader.state_at(machine, at, key=key, prefix=prefix)
+    if key is not None and key not in view.entries:
+        raise NotFound(f"machine {machine!r} has no key {key!r} at block {view.number}")
+    if json:
+        print_json(
+            {
+                "machine": machine,
+                "number": view.number,
+                "digest": view.digest,
+                "entries": {each: msgspec.Raw(data) for each, data in view.entries.items()},
+            }
+        )
+    elif key is not None:
+        sys.stdout.write(view.entries[key].decode() + "\n")
+    else:
+        print_table(("key", "value"), ((k, data.decode()) for k, data in view.entries.items()))
+        say(f"{len(view.entries):,} keys at block {view.number}, digest {short(view.digest)}")

@@ -1,0 +1,43 @@
+"""``blockfold verify``: prove that log and state table agree."""
+
+from __future__ import annotations
+
+import typer
+
+from blockfold.cli.output import AsJson, MachineId, StackName, print_json, progress, say
+from blockfold.client import connect
+
+
+def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) -> None:
+    """Check a machine's hash chain and digests, and its state table against its log.
+
+    Changes nothing and may run beside live traffic. Exits 1 and names what disagrees.
+    """
+    target = connect(stack)
+    head = target.reader.head(machine)
+    with progress() as bar:
+        task = bar.add_task(f"verify {machine}", total=head.number)
+        result = target.verifier.verify(machine, lambda _: bar.advance(task))
+    if json:
+        print_json(
+            {
+                "machine": machine,
+                "ok": result.ok,
+                "blocks": result.blocks,
+                "actions": result.actions,
+                "keys": result.keys,
+                "digest": result.digest,
+                "findings": result.findings,
+            }
+        )
+    elif result.ok:
+        say(
+            f"{machine}: {result.blocks:,} blocks with {result.actions:,} actions agree with "
+            f"{result.keys:,} rows; digest {result.digest}"
+        )
+    else:
+        say(f"{machine}: {len(result.findings)} disagreements")
+        for finding in result.findings:
+            say(f"  {finding}")
+    if not result.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,131 @@
+"""A deployed stack, seen by an application or the command line.
+
+Which stack: the one that is named, or ``BLOCKFOLD_STACK``, looked up by CloudFormation under the
+usual AWS configuration (``AWS_ENDPOINT_URL`` included); with neither, the local stack of the
+working directory or one of its parents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from blockfold import local
+from blockfold.adapters.aws import unavailable
+from blockfold.adapters.clients import Clients
+from blockfold.adapters.sqs import SqsQueue
+from blockfold.application.read import Reader
+from blockfold.application.verify import Verifier
+from blockfold.bootstrap import Adapters, reader, verifier
+from blockfold.domain.errors import Misconfigured, NotFound
+from blockfold.settings import Settings
+
+STACK_VARIABLE = "BLOCKFOLD_STACK"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack and what can be done with it.
+
+    Attributes:
+        name: The CloudFormation stack's name.
+        outputs: Its outputs.
+        clients: AWS clients that reach it.
+    """
+
+    name: str
+    outputs: Mapping[str, str]
+    clients: Clients
+
+    @cached_property
+    def adapters(self) -> Adapters:
+        """The stack's ports."""
+        return Adapters(Settings.from_outputs(self.outputs), self.clients)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads machines: state, blocks, past."""
+        return reader(self.adapters)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Proves that log and table agree."""
+        return verifier(self.adapters)
+
+    @cached_property
+    def queue(self) -> SqsQueue:
+        """The actions queue."""
+        return SqsQueue(self.clients.sqs, self.outputs["ActionsQueueUrl"])
+
+
+def connect(name: str | None = None, *, folder: Path | None = None) -> Stack:
+    """Find a stack.
+
+    Args:
+        name: The stack's name; see the module for what holds without one.
+        folder: Where to look for a local stack; the working directory by default.
+
+    Raises:
+        NotFound: There is no such stack.
+        Misconfigured: Nothing names a stack.
+        Unavailable: CloudFormation could not be asked.
+    """
+    name = name or os.environ.get(STACK_VARIABLE)
+    if name and (os.environ.get("AWS_ENDPOINT_URL") or not _local(folder, name)):
+        return _deployed(name)
+    found = _local(folder, name)
+    if found is None:
+        raise Misconfigured(
+            "no stack is named and none runs here",
+            hint=f"start one with `blockfold local up`, or set {STACK_VARIABLE} to a deployed one",
+        )
+    return found
+
+
+def _deployed(name: str) -> Stack:
+    clients = Clients()
+    try:
+        answer = clients.cloudformation.describe_stacks(StackName=name)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise NotFound(
+                f"there is no stack {name!r}", hint="check region, account and endpoint"
+            ) from error
+        raise unavailable(f"could not look up stack {name!r}", error) from error
+    except BotoCoreError as error:
+        raise unavailable(f"could not look up stack {name!r}", error) from error
+    outputs = answer["Stacks"][0].get("Outputs", [])
+    return Stack(name, {each["OutputKey"]: each["OutputValue"] for each in outputs}, clients)
+
+
+def _local(folder: Path | None, name: str | None) -> Stack | None:
+    """The local stack of that name (or the first) in a folder or one of its parents."""
+    here = (folder or Path.cwd()).resolve()
+    for root in (here, *here.parents):
+        if not (root / ".blockfold" / "local.json").is_file():
+            continue
+        for stack in local.status(root).stacks:
+            if name in (None, stack.stack):
+                return of_local(stack)
+    return None
+
+
+def of_local(stack: local.LocalStack) -> Stack:
+    """A local stack as any other.
+
+    Args:
+        stack: What `blockfold.local.up` answered.
+    """
+    settings = local.environment(stack)
+    session = boto3.Session(
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        region_name=stack.region,
+    )
+    return Stack(stack.stack, stack.outputs, Clients(session, stack.endpoint))

@@ -1,0 +1,346 @@
+"""Execution: head, state and messages go in, the next block comes out.
+
+Nothing here reads a clock, draws a random number or does I/O: the state comes through a `Source`
+and a reducer's time is bounded by a `Guard`, both given by the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from blockfold.domain import digest
+from blockfold.domain.action import Action, Malformed, Message, parse
+from blockfold.domain.block import (
+    OUTCOMES,
+    ActionRecord,
+    Block,
+    Body,
+    Head,
+    Header,
+    Mark,
+    MessageRecord,
+    Outcome,
+    derived_id,
+    payload_hash,
+)
+from blockfold.domain.canonical import encode_raw
+from blockfold.domain.context import Context, Event
+from blockfold.domain.errors import InvalidAction, LimitExceeded, OutOfTime
+from blockfold.domain.machine import Machine, Reject
+from blockfold.domain.marks import advance
+from blockfold.domain.state import Changes, Source, State
+
+MAX_REASON_CHARACTERS = 1_000
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Guard(Protocol):
+    """Bounds the time of a reducer."""
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """A context whose body is ended by `OutOfTime` when the budget is used up."""
+
+
+def unguarded() -> AbstractContextManager[object]:
+    """A `Guard` that lets a reducer run for ever."""
+    return nullcontext()
+
+
+def never() -> bool:
+    """A `pressed` that never asks a block to be cut early."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a block is full. A message goes into the next block rather than being split.
+
+    Attributes:
+        actions: Most actions in a block.
+        payload: Bytes of actions and changes after which no further message is taken.
+    """
+
+    actions: int = 10_000
+    payload: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one action."""
+
+    outcome: Outcome
+    reason: str | None = None
+    environment: bool = False
+    changes: Changes = field(default_factory=dict)
+    events: Sequence[Event] = ()
+
+
+APPLIED = Verdict("applied")
+
+
+def execute(
+    machine: Machine,
+    head: Head,
+    source: Source,
+    messages: Sequence[Message],
+    *,
+    limits: Limits | None = None,
+    guard: Guard = unguarded,
+    pressed: Callable[[], bool] = never,
+) -> Block:
+    """Fold messages into the block after ``head``.
+
+    Takes as many whole messages as fit; a message is split only when it cannot fit a block that
+    holds nothing else. At least one action is executed, so a caller that goes on with what is
+    left always comes to an end.
+
+    Args:
+        machine: The reducers.
+        head: What the block builds on.
+        source: The state after ``head``.
+        messages: At least one message, in the queue's order, none of them done before.
+        limits: When the block is full.
+        guard: Bounds each reducer's time.
+        pressed: Asked after each action; True cuts the block here, because time is short.
+
+    Raises:
+        Unavailable: The source could not be read; nothing was recorded.
+    """
+    builder = BlockBuilder(machine, head, source, limits or Limits(), guard, pressed)
+    for message in messages:
+        if not builder.add(message):
+            break
+    return builder.build()
+
+
+class BlockBuilder:
+    """Puts one block together, message by message."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        head: Head,
+        source: Source,
+        limits: Limits,
+        guard: Guard,
+        pressed: Callable[[], bool],
+    ) -> None:
+        self._machine = machine
+        self._head = head
+        self._state = State(source)
+        self._limits = limits
+        self._guard = guard
+        self._pressed = pressed
+        self._records: list[MessageRecord] = []
+        self._events: list[Event] = []
+        self._marks: tuple[Mark, ...] = head.marks
+        self._ordinal = head.ordinal
+        self._time = head.time
+        self._size = 0
+
+    def add(self, message: Message) -> bool:
+        """Execute a message's actions.
+
+        Returns:
+            Whether the block can take another message. A message that did not fit behind others
+            left no trace; one that filled the block alone is recorded as far as it went.
+        """
+        asked = parse(message.body)
+        time = max(self._time, message.sent)
+        records: list[ActionRecord] = []
+        events: list[Event] = []
+        size = 0
+        full = False
+        for position in range(message.first, len(asked)):
+            each = asked[position]
+            verdict = self._verdict(each, message, position, time, len(records))
+            record = record_of(each, verdict)
+            size += _weight(record, verdict.changes)
+            full = self._is_full(len(records) + 1, size)
+            if full and self._records and position + 1 < len(asked):
+                self._state.drop_message()
+                return False
+            self._state.keep(verdict.changes)
+            records.append(record)
+            events.extend(verdict.events)
+            if full:
+                break
+        done = message.first + len(records)
+        self._records.append(
+            MessageRecord(
+                id=message.id,
+                sender=message.sender,
+                time=time,
+                actions=tuple(records),
+                first=message.first,
+            )
+        )
+        self._marks = advance(self._marks, message, None if done >= len(asked) else done)
+        self._ordinal += len(records)
+        self._time = time
+        self._size += size
+        self._events.extend(events)
+        self._state.keep_message()
+        return not full
+
+    def build(self) -> Block:
+        """The block of all that was added."""
+        return assemble(
+            self._head,
+            self._state,
+            self._records,
+            self._events,
+            self._marks,
+            time=self._time,
+            code=self._machine.code(),
+        )
+
+    def _is_full(self, actions: int, size: int) -> bool:
+        return (
+            self._ordinal - self._head.ordinal + actions >= self._limits.actions
+            or self._size + size >= self._limits.payload
+            or self._pressed()
+        )
+
+    def _verdict(
+        self, asked: Action | Malformed, message: Message, position: int, time: int, before: int
+    ) -> Verdict:
+        if isinstance(asked, Malformed):
+            return Verdict("malformed", asked.reason)
+        context = Context(
+            machine=self._head.machine,
+            ordinal=self._ordinal + before,
+            number=self._head.number + 1,
+            id=asked.id or derived_id(message.id, position),
+            sender=message.sender,
+            milliseconds=time,
+        )
+        return apply(self._machine, self._state, context, asked, self._guard)
+
+
+def apply(
+    machine: Machine, state: State, context: Context, asked: Action, guard: Guard = unguarded
+) -> Verdict:
+    """Run one action against the state and leave the state as it was.
+
+    Returns:
+        The outcome with the changes to `State.keep`, which are empty unless it was applied.
+
+    Raises:
+        BlockfoldError: The state's source could not be read, which is nobody's outcome.
+    """
+    try:
+        spec = machine.find(asked.type)
+        arguments = spec.check(asked.args)
+    except InvalidAction as error:
+        return Verdict("malformed", _clip(error.message))
+    try:
+        with guard():
+            spec.reducer(machine, state, context, **arguments)
+        verdict = Verdict("applied", changes=state.collect(), events=tuple(context.events))
+    except Reject as no:
+        verdict = Verdict("rejected", _text(no))
+    except OutOfTime as end:
+        verdict = Verdict("failed", _text(end) or "ran out of its time", environment=True)
+    except (MemoryError, RecursionError) as error:
+        verdict = Verdict("failed", type(error).__name__, environment=True)
+    except LimitExceeded as error:
+        verdict = Verdict("failed", _clip(error.message))
+    except BaseException as error:  # noqa: BLE001 - no reducer may stop the machine
+        verdict = Verdict("failed", _clip(f"{type(error).__name__}: {_text(error)}".rstrip(": ")))
+    finally:
+        state.drop()
+    if state.trouble is not None:
+        raise state.trouble
+    return verdict
+
+
+def assemble(
+    head: Head,
+    state: State,
+    messages: Sequence[MessageRecord],
+    events: Sequence[Event],
+    marks: tuple[Mark, ...],
+    *,
+    time: int,
+    code: str,
+) -> Block:
+    """The block after ``head`` from what its messages did to the state."""
+    changes, before = state.net_changes()
+    total = head.total
+    for key, value in changes.items():
+        total = digest.replace(total, key, before[key], value)
+    body = Body(
+        messages=tuple(messages),
+        set={key: msgspec.Raw(data) for key, data in changes.items() if data is not None},
+        deleted=tuple(key for key, data in changes.items() if data is None),
+        events=tuple(events),
+        marks=marks,
+    )
+    return seal(head, body, total=total, time=time, code=code)
+
+
+def seal(head: Head, body: Body, *, total: int, time: int, code: str) -> Block:
+    """The block after ``head`` with that body: counts, hashes and header."""
+    payload = encode_raw(body)
+    header = Header(
+        machine=head.machine,
+        number=head.number + 1,
+        epoch=head.epoch,
+        parent=head.hash,
+        body=payload_hash(payload),
+        digest=digest.digest_of(total),
+        ordinal=head.ordinal,
+        outcomes=_count(record.outcome for _, _, record in body.actions),
+        changes=len(body.set) + len(body.deleted),
+        time=time,
+        code=code,
+    )
+    return Block.of(header, body, payload, total)
+
+
+def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
+    """What a block keeps of an action and its verdict."""
+    if isinstance(asked, Malformed):
+        return ActionRecord(outcome="malformed", reason=verdict.reason, raw=asked.raw)
+    return ActionRecord(
+        type=asked.type,
+        args=msgspec.Raw(asked.args),
+        id=asked.id,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        environment=verdict.environment,
+    )
+
+
+def _weight(record: ActionRecord, changes: Changes) -> int:
+    """Bytes that an action adds to a block, roughly."""
+    written = sum(len(key) + len(data or b"") for key, data in changes.items())
+    return len(record.args) + len(record.raw or "") + written + 64
+
+
+def _count(outcomes: Iterable[Outcome]) -> tuple[int, int, int, int]:
+    counts = dict.fromkeys(OUTCOMES, 0)
+    for outcome in outcomes:
+        counts[outcome] += 1
+    return counts["applied"], counts["rejected"], counts["failed"], counts["malformed"]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _clip(str(error))
+    except Exception:  # noqa: BLE001 - a reducer's own exception class may not even print
+        return ""
+
+
+def _clip(text: str) -> str:
+    """A reason that is the same at every execution and fits a block."""
+    text = _ADDRESS.sub("", text).encode("utf-8", "replace").decode()
+    return text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"

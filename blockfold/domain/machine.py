@@ -1,0 +1,170 @@
+"""What a user writes: a class of reducers.
+
+>>> from blockfold import Context, Machine, State, action
+>>> class Counter(Machine):
+...     @action
+...     def add(self, state: State, context: Context, amount: int = 1) -> None:
+...         state["total"] = state.get("total", 0) + amount
+>>> sorted(Counter.actions())
+['add']
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+import msgspec
+
+from blockfold.domain.canonical import Canonical
+from blockfold.domain.errors import DefinitionError, InvalidAction
+
+Reducer = TypeVar("Reducer", bound=Callable[..., None])
+
+_MARK = "__blockfold_action__"
+_OWN_PARAMETERS = 3  # self, state, context
+
+
+class Reject(Exception):
+    """Raised by a reducer to undo this action alone; the reason is recorded."""
+
+
+def action(reducer: Reducer) -> Reducer:
+    """Mark a method ``name(self, state, context, **arguments)`` as the reducer of an action.
+
+    Type hints of the arguments are the schema: they are checked before the reducer runs.
+    """
+    setattr(reducer, _MARK, True)
+    return reducer
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One kind of action: its reducer and the schema of its arguments.
+
+    Attributes:
+        name: The action's type.
+        reducer: The method.
+        arguments: A msgspec struct type with one field for each argument.
+    """
+
+    name: str
+    reducer: Callable[..., None]
+    arguments: type[msgspec.Struct]
+
+    def check(self, args: Canonical) -> dict[str, Any]:
+        """Arguments for the reducer.
+
+        Raises:
+            InvalidAction: One is missing, unknown, or of another type.
+        """
+        try:
+            checked = msgspec.json.decode(args, type=self.arguments)
+        except msgspec.ValidationError as error:
+            raise InvalidAction(f"{self.name}: {error}") from None
+        except RecursionError:
+            raise InvalidAction(f"{self.name}: the arguments are nested too deeply") from None
+        return {name: getattr(checked, name) for name in self.arguments.__struct_fields__}
+
+
+class Machine:
+    """Base of all machines. Subclasses hold reducers and no data: all data is in the state.
+
+    Attributes:
+        version: Recorded in every block as the code that made it. Raise it when reducers
+            change what they do.
+    """
+
+    version: ClassVar[str] = "1"
+
+    _specs: ClassVar[Mapping[str, ActionSpec] | None] = None
+
+    @classmethod
+    def actions(cls) -> Mapping[str, ActionSpec]:
+        """The actions of this class by name.
+
+        Raises:
+            DefinitionError: A reducer's signature or type hints cannot work.
+        """
+        if "_specs" not in cls.__dict__ or cls._specs is None:
+            cls._specs = {
+                name: _spec(cls, name, member)
+                for name, member in inspect.getmembers(cls, inspect.isroutine)
+                if getattr(member, _MARK, False)
+            }
+        return cls._specs
+
+    @classmethod
+    def code(cls) -> str:
+        """Name and version of the code, as blocks record it: ``Forest/1``."""
+        return f"{cls.__name__}/{cls.version}"
+
+    @classmethod
+    def find(cls, type_: str) -> ActionSpec:
+        """The action of that name.
+
+        Raises:
+            InvalidAction: The machine has no such action.
+        """
+        spec = cls.actions().get(type_)
+        if spec is None:
+            known = ", ".join(sorted(cls.actions())) or "none"
+            raise InvalidAction(f"unknown action type {type_!r}: {cls.__name__} has {known}")
+        return spec
+
+
+def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> ActionSpec:
+    where = f"{machine.__name__}.{name}"
+    if inspect.iscoroutinefunction(reducer) or inspect.isgeneratorfunction(reducer):
+        raise DefinitionError(
+            f"{where} is a coroutine or generator", hint="write reducers as plain functions"
+        )
+    parameters = list(inspect.signature(reducer).parameters.values())
+    if len(parameters) < _OWN_PARAMETERS or any(
+        each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters
+    ):
+        raise DefinitionError(
+            f"{where} has a signature that no action can have",
+            hint="write it as name(self, state, context, argument: type, …)",
+        )
+    hints = _hints(where, reducer)
+    fields = [_field(where, each, hints) for each in parameters[_OWN_PARAMETERS:]]
+    try:
+        struct = msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)
+        msgspec.json.Decoder(struct)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"{where} has a type hint that cannot be checked: {error}") from error
+    return ActionSpec(name, reducer, struct)
+
+
+def _hints(where: str, reducer: Callable[..., None]) -> dict[str, Any]:
+    try:
+        return get_type_hints(reducer, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(
+            f"a type hint of {where} cannot be resolved: {error}",
+            hint="import the name at the top of the module, not under TYPE_CHECKING",
+        ) from error
+
+
+def _field(
+    where: str, parameter: inspect.Parameter, hints: Mapping[str, Any]
+) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if parameter.name not in hints:
+        raise DefinitionError(
+            f"{where}: the argument {parameter.name!r} has no type hint",
+            hint="type hints are the schema: arguments are checked by them",
+        )
+    hint = hints[parameter.name]
+    if parameter.default is parameter.empty:
+        return parameter.name, hint
+    if isinstance(parameter.default, (list, dict, set)):
+        return parameter.name, hint, msgspec.field(default_factory=lambda: type_copy(parameter))
+    return parameter.name, hint, parameter.default
+
+
+def type_copy(parameter: inspect.Parameter) -> object:
+    """A fresh copy of a mutable default, so that no action sees another's."""
+    return parameter.default.copy()

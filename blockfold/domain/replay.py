@@ -1,0 +1,138 @@
+"""Re-execution and folding: what blocks did, done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from blockfold.domain import digest
+from blockfold.domain.action import Malformed
+from blockfold.domain.block import ActionRecord, Block, Head, MessageRecord, payload_hash
+from blockfold.domain.canonical import Canonical
+from blockfold.domain.context import Context, Event
+from blockfold.domain.errors import Corrupted
+from blockfold.domain.execute import Verdict, apply, assemble, record_of
+from blockfold.domain.machine import Machine
+from blockfold.domain.state import Source, State
+
+
+def fold(entries: dict[str, Canonical], block: Block) -> None:
+    """Bring a whole state forward by the changes that a block recorded; runs no user code."""
+    for key, value in block.body.changes.items():
+        if value is None:
+            entries.pop(key, None)
+        else:
+            entries[key] = value
+
+
+def chained(head: Head, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Pass blocks on while each follows the one before and is what its hashes say.
+
+    Raises:
+        Corrupted: A number is missing, a parent differs, or a body is not the hashed one.
+    """
+    for block in blocks:
+        check_link(head, block)
+        yield block
+        head = block.head
+
+
+def check_link(head: Head, block: Block) -> None:
+    """Hold one block against its parent.
+
+    Raises:
+        Corrupted: See `chained`.
+    """
+    name = f"block {block.number} of machine {head.machine!r}"
+    header = block.header
+    for what, found, wanted in (
+        ("machine", header.machine, head.machine),
+        ("number", header.number, head.number + 1),
+        ("parent", header.parent, head.hash),
+        ("body hash", payload_hash(block.payload), header.body),
+        ("digest of its sum", digest.digest_of(block.total), header.digest),
+        ("ordinal", header.ordinal, head.ordinal),
+        ("count of changes", len(block.body.set) + len(block.body.deleted), header.changes),
+        ("count of actions", sum(1 for _ in block.body.actions), block.actions),
+    ):
+        if found != wanted:
+            raise Corrupted(f"{name}: its {what} is {found}, expected {wanted}")
+    if header.time < head.time:
+        raise Corrupted(f"{name} is older than its parent")
+
+
+def folded_total(entries: dict[str, Canonical], total: int, block: Block) -> int:
+    """The sum after a block, from the state and sum before it and its recorded changes."""
+    for key, value in block.body.changes.items():
+        total = digest.replace(total, key, entries.get(key), value)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesSource:
+    """A whole state in memory as a `Source`."""
+
+    entries: dict[str, Canonical]
+
+    def get(self, key: str) -> Canonical | None:
+        """The value of a key, or None."""
+        return self.entries.get(key)
+
+    def get_many(self, keys: list[str]) -> dict[str, Canonical]:
+        """The values of those keys that exist."""
+        return {key: self.entries[key] for key in keys if key in self.entries}
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix, in key order."""
+        return iter(sorted(each for each in self.entries.items() if each[0].startswith(prefix)))
+
+
+def reexecute(machine: Machine, head: Head, source: Source, block: Block) -> Block:
+    """Execute a recorded block's actions again on the state before it.
+
+    Outcomes that came from time or memory running out are taken over, not repeated. With the
+    code that made the block, the result is the block itself, hash and all.
+    """
+    state = State(source)
+    ordinal = head.ordinal
+    events: list[Event] = []
+    messages: list[MessageRecord] = []
+    for message in block.body.messages:
+        records: list[ActionRecord] = []
+        for index, record in enumerate(message.actions):
+            asked = record.asked
+            if isinstance(asked, Malformed) or record.environment:
+                records.append(record)
+            else:
+                context = Context(
+                    machine=head.machine,
+                    ordinal=ordinal,
+                    number=head.number + 1,
+                    id=message.action_id(index),
+                    sender=message.sender,
+                    milliseconds=message.time,
+                )
+                verdict: Verdict = apply(machine, state, context, asked)
+                state.keep(verdict.changes)
+                events.extend(verdict.events)
+                records.append(record_of(asked, verdict))
+            ordinal += 1
+        state.keep_message()
+        messages.append(
+            MessageRecord(
+                id=message.id,
+                sender=message.sender,
+                time=message.time,
+                actions=tuple(records),
+                first=message.first,
+            )
+        )
+    return assemble(
+        head,
+        state,
+        messages,
+        events,
+        block.body.marks,
+        time=block.header.time,
+        code=machine.code(),
+    )

@@ -1,0 +1,205 @@
+"""The state as reducers see it: a dictionary in key order that knows what was written to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping
+from heapq import merge
+from operator import itemgetter
+from typing import Any, Protocol
+
+from blockfold.domain.canonical import (
+    Canonical,
+    Json,
+    check_key,
+    decode,
+    encode_raw,
+    encode_value,
+)
+from blockfold.domain.errors import BlockfoldError
+
+Changes = dict[str, Canonical | None]
+"""Net writes: key → new value as canonical bytes, or None for deleted."""
+
+
+class Source(Protocol):
+    """Where the state before a block comes from. Reads may fail with `Unavailable`."""
+
+    def get(self, key: str) -> Canonical | None:
+        """The value of a key, or None if there is none."""
+
+    def get_many(self, keys: list[str]) -> dict[str, Canonical]:
+        """The values of those keys that exist."""
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix, in key order."""
+
+
+class State(MutableMapping[str, Any]):
+    """A mapping key → JSON value over a `Source`, with the writes of the running block on top.
+
+    Values read are copies that belong to the running action: changing a nested value counts as
+    writing its key. What an action writes is taken by `collect` and then kept or dropped, and a
+    whole message's writes can still be dropped after that.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._block: Changes = {}
+        self._message: Changes = {}
+        self._read: dict[str, tuple[Any, Canonical]] = {}
+        self._written: dict[str, Any] = {}
+        self._deleted: set[str] = set()
+        self.trouble: BlockfoldError | None = None
+        """What kept the source from answering, even if the reducer swallowed the error."""
+
+    # -- the mapping -----------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._written:
+            return self._written[key]
+        if key in self._deleted:
+            raise KeyError(key)
+        if key in self._read:
+            return self._read[key][0]
+        data = self._before(check_key(key))
+        if data is None:
+            raise KeyError(key)
+        return self._hand_out(key, data)
+
+    def __setitem__(self, key: str, value: Json) -> None:
+        self._written[check_key(key)] = value
+        self._deleted.discard(key)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self._written.pop(key, None)
+        self._read.pop(key, None)
+        self._deleted.add(key)
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):
+            return False
+        if key in self._written or key in self._read:
+            return True
+        return key not in self._deleted and self._before(check_key(key)) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, _ in self._entries(""))
+
+    def __len__(self) -> int:
+        """How many keys there are; reads the whole state."""
+        return sum(1 for _ in self)
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Entries whose key starts with the prefix, in key order.
+
+        The keys are those at the time of the first step; a key that was deleted since is
+        left out, a value written since is seen.
+        """
+        for key, data in self._entries(prefix):
+            if data is not None and not self._touched(key):
+                yield key, self._hand_out(key, data)
+            elif key in self:
+                yield key, self[key]
+
+    # -- what the block builder does ---------------------------------------------------------
+
+    def collect(self) -> Changes:
+        """What the running action changed so far.
+
+        Raises:
+            LimitExceeded: A value written is no JSON or breaks a limit.
+        """
+        changes: Changes = dict.fromkeys(self._deleted)
+        for key, value in self._written.items():
+            data = encode_value(value)
+            if key not in self._read or self._read[key][1] != data:
+                changes[key] = data
+        for key, (value, before) in self._read.items():
+            if key in self._written or key in self._deleted or _same(value, before):
+                continue
+            if (data := encode_value(value)) != before:
+                changes[key] = data
+        return changes
+
+    def keep(self, changes: Changes) -> None:
+        """End the running action and keep what it changed."""
+        self._message.update(changes)
+        self.drop()
+
+    def drop(self) -> None:
+        """End the running action without a trace."""
+        self._read.clear()
+        self._written.clear()
+        self._deleted.clear()
+
+    def keep_message(self) -> None:
+        """Keep what the actions since the last message's end changed."""
+        self._block.update(self._message)
+        self._message = {}
+
+    def drop_message(self) -> None:
+        """Undo the actions since the last message's end."""
+        self._message = {}
+
+    def net_changes(self) -> tuple[Changes, Changes]:
+        """The block's net writes in key order, and the values that those keys had before."""
+        touched = sorted(self._block)
+        before = self._ask(lambda: self._source.get_many(touched))
+        old: Changes = {key: before.get(key) for key in touched}
+        return {key: self._block[key] for key in touched if self._block[key] != old[key]}, old
+
+    # -- layers --------------------------------------------------------------------------------
+
+    def _before(self, key: str) -> Canonical | None:
+        """The value before the running action."""
+        if key in self._message:
+            return self._message[key]
+        if key in self._block:
+            return self._block[key]
+        value: Canonical | None = self._ask(lambda: self._source.get(key))
+        return value
+
+    def _hand_out(self, key: str, data: Canonical) -> Any:
+        value = decode(data)
+        if isinstance(value, (dict, list)):
+            self._read[key] = (value, data)
+        return value
+
+    def _touched(self, key: str) -> bool:
+        return any(
+            key in layer
+            for layer in (self._written, self._deleted, self._read, self._message, self._block)
+        )
+
+    def _entries(self, prefix: str) -> Iterator[tuple[str, Canonical | None]]:
+        """The keys that exist now, in order, with their value where only the source has one."""
+        above: dict[str, bool] = {}
+        for layer in (self._block, self._message):
+            above.update((key, data is not None) for key, data in layer.items())
+        above.update(dict.fromkeys(self._deleted, False))
+        above.update(dict.fromkeys(self._written, True))
+        ours = sorted(key for key, exists in above.items() if exists and key.startswith(prefix))
+        theirs = (entry for entry in self._scan(prefix) if entry[0] not in above)
+        return merge(((key, None) for key in ours), theirs, key=itemgetter(0))
+
+    def _scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
+        rows = self._ask(lambda: self._source.scan(prefix))
+        while (row := self._ask(lambda: next(rows, None))) is not None:
+            yield row
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except BlockfoldError as error:
+            self.trouble = error
+            raise
+
+
+def _same(value: object, before: Canonical) -> bool:
+    """Whether a value that was read still has its bytes; cheap, and may only err towards no."""
+    try:
+        return encode_raw(value) == before
+    except (TypeError, ValueError, RecursionError, OverflowError):
+        return False

@@ -1,0 +1,139 @@
+"""What the application needs from the world: five small ports, each with its contract.
+
+Adapters translate their vendor's errors into `blockfold.domain.errors`: `Unavailable` when a
+call failed and may work later, `Corrupted` when what came back cannot be what was stored.
+Adapters for memory ship beside those for AWS; one contract suite holds for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from blockfold.domain.block import Block
+from blockfold.domain.canonical import Canonical
+
+
+class BlockLog(Protocol):
+    """The truth: blocks of all machines, numbered from 1 without a gap. Reads are consistent."""
+
+    def append(self, block: Block) -> None:
+        """Commit a block: it is durable when this returns. Appending it twice is no error.
+
+        Raises:
+            BlockConflict: Another block holds this number; it comes with the error.
+            Unavailable: The block may or may not have been committed.
+        """
+
+    def head(self, machine: str) -> Block | None:
+        """The newest block, or None for a machine without blocks."""
+
+    def get(self, machine: str, number: int) -> Block | None:
+        """One block, or None."""
+
+    def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
+        """Blocks ``first`` … ``last`` (the newest if None) in order, those that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored key of a machine.
+
+    Attributes:
+        key: The key.
+        value: Its value, or None for a tombstone.
+        block: Number of the block that wrote it.
+    """
+
+    key: str
+    value: Canonical | None
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a block left in one key.
+
+    Attributes:
+        key: The key.
+        value: Its new value, or None for deleted.
+        block: Number of the block.
+        new: The caller found no row of this key; only a hint that saves a request.
+    """
+
+    key: str
+    value: Canonical | None
+    block: int
+    new: bool = False
+
+
+class StateTable(Protocol):
+    """The current state, one row a key, fenced by block numbers. Reads are consistent."""
+
+    def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
+        """The rows of those keys that have one, tombstones included."""
+
+    def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
+        """Rows whose key starts with the prefix, in key order, tombstones included."""
+
+    def write(self, machine: str, writes: Sequence[Write]) -> None:
+        """Store each write unless its row comes from the same or a later block.
+
+        No two writes have the same key. Idempotent, in any order with other callers.
+
+        Raises:
+            Unavailable: Some may not have been stored.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRecord:
+    """What is kept of a machine outside its log.
+
+    Attributes:
+        machine: The machine's id.
+        flushed: All blocks up to this number stand in the state table.
+    """
+
+    machine: str
+    flushed: int = 0
+
+
+class Machines(Protocol):
+    """The register of machines. Reads of one machine are consistent."""
+
+    def register(self, machine: str) -> MachineRecord:
+        """Make sure that the machine is listed; its record, new or old."""
+
+    def get(self, machine: str) -> MachineRecord | None:
+        """A machine's record, or None."""
+
+    def raise_flushed(self, machine: str, number: int) -> None:
+        """Raise ``flushed`` to a number; a lower number than the stored one changes nothing."""
+
+    def list(self) -> Iterator[MachineRecord]:
+        """All machines, in no order."""
+
+
+class ObjectStore(Protocol):
+    """Immutable objects by key."""
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Store an object unless the key is taken; whether it was stored."""
+
+    def get(self, key: str) -> bytes | None:
+        """An object's bytes, or None."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970 UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""

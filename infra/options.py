@@ -1,0 +1,83 @@
+"""What the CDK context decides: name, machine, stage and platform of a stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from infra.errors import OptionError
+
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+class Stage(Enum):
+    """How precious a stack is."""
+
+    DEV = "dev"
+    PROD = "prod"
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether the data outlives a mistaken delete of the stack."""
+        return self is Stage.PROD
+
+
+class Platform(Enum):
+    """For which machine the Lambda asset is built."""
+
+    LAMBDA = "lambda"
+    HOST = "host"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The context of one synthesis, checked."""
+
+    stack: str = "Blockfold"
+    machine: str = "machines.forest:Forest"
+    stage: Stage = Stage.DEV
+    platform: Platform = Platform.LAMBDA
+
+    @classmethod
+    def from_context(cls, lookup: Callable[[str], object]) -> Options:
+        """Read the options by `lookup(key)`, where None stands for the default.
+
+        Raises `OptionError` that names the context key and what it may be.
+        """
+        return cls(
+            stack=_stack_name(_text(lookup, "stack", cls.stack)),
+            machine=_text(lookup, "machine", cls.machine),
+            stage=_choice(Stage, "stage", _text(lookup, "stage", cls.stage.value)),
+            platform=_choice(Platform, "platform", _text(lookup, "platform", cls.platform.value)),
+        )
+
+
+def _text(lookup: Callable[[str], object], key: str, default: str) -> str:
+    value = lookup(key)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise OptionError(f"context {key!r} is {value!r}: write `-c {key}={default}`")
+    return value
+
+
+def _stack_name(name: str) -> str:
+    if not _STACK_NAME.fullmatch(name):
+        raise OptionError(
+            f"context 'stack' is {name!r}: CloudFormation takes letters, digits and hyphens, "
+            "a letter first, 128 at most"
+        )
+    return name
+
+
+def _choice(kind: type[_Choice], key: str, value: str) -> _Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        known = " or ".join(str(member.value) for member in kind)
+        raise OptionError(f"context {key!r} is {value!r}: it may be {known}") from None

@@ -1,0 +1,46 @@
+"""The context of a synthesis: defaults, choices, and what is said about anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.errors import OptionError
+from infra.options import Options, Platform, Stage
+from infra.synth import project_context
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read(**context: object) -> Options:
+    return Options.from_context(context.get)
+
+
+def test_an_empty_context_means_what_cdk_json_says() -> None:
+    assert read() == Options.from_context(project_context(ROOT).get) == Options()
+
+
+def test_every_option_can_be_chosen() -> None:
+    assert read(stack="Orchard-2", machine="m:C", stage="prod", platform="host") == Options(
+        stack="Orchard-2", machine="m:C", stage=Stage.PROD, platform=Platform.HOST
+    )
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"stage": "staging"}, "context 'stage' is 'staging': it may be dev or prod"),
+        ({"platform": "arm"}, "context 'platform' is 'arm': it may be lambda or host"),
+        ({"stack": "2nd"}, "a letter first"),
+        ({"stack": "under_score"}, "letters, digits and hyphens"),
+        ({"stack": "a" * 129}, "128 at most"),
+        ({"machine": 7}, "context 'machine' is 7: write `-c machine=machines.forest:Forest`"),
+    ],
+)
+def test_anything_else_is_refused_with_the_way_out(
+    context: dict[str, object], message: str
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        read(**context)
+    assert message in str(refused.value)
