@@ -8,13 +8,19 @@ from typing import Any
 
 from blockfold.adapters.clients import Clients
 from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoStateTable
+from blockfold.adapters.eventbridge import EventBridgeBus
 from blockfold.adapters.s3 import S3ObjectStore
+from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.adapters.system import AlarmGuard, SystemClock
+from blockfold.application.announce import Announcer
+from blockfold.application.dump import Dumper
 from blockfold.application.execute import Executor
 from blockfold.application.read import Reader
+from blockfold.application.restore import Restorer
 from blockfold.application.verify import Verifier
 from blockfold.domain.errors import Misconfigured
 from blockfold.domain.machine import Machine
+from blockfold.domain.schedule import Schedule
 from blockfold.settings import Settings
 
 
@@ -37,6 +43,16 @@ class Adapters:
         return S3ObjectStore(lambda: self.clients.s3, self.settings.snapshots_bucket)
 
     @cached_property
+    def snapshots(self) -> ObjectSnapshots:
+        """The snapshots in the bucket."""
+        return ObjectSnapshots(self.objects)
+
+    @cached_property
+    def bus(self) -> EventBridgeBus:
+        """The event bus."""
+        return EventBridgeBus(self.clients.events, self.settings.event_bus)
+
+    @cached_property
     def log(self) -> DynamoBlockLog:
         """The Blocks table."""
         return DynamoBlockLog(self.clients.dynamodb, self.settings.blocks_table, self.objects)
@@ -54,12 +70,34 @@ class Adapters:
 
 def reader(adapters: Adapters) -> Reader:
     """The reader of a stack."""
-    return Reader(adapters.log, adapters.table, adapters.machines)
+    return Reader(adapters.log, adapters.table, adapters.machines, adapters.snapshots)
 
 
 def verifier(adapters: Adapters) -> Verifier:
     """The verifier of a stack."""
-    return Verifier(adapters.log, adapters.table, adapters.machines)
+    return Verifier(adapters.log, adapters.table, adapters.machines, adapters.snapshots)
+
+
+def announcer(adapters: Adapters) -> Announcer:
+    """The announcer of a stack."""
+    return Announcer(adapters.machines, adapters.bus)
+
+
+def dumper(adapters: Adapters) -> Dumper:
+    """The dumper of a stack."""
+    return Dumper(adapters.log, adapters.machines, adapters.snapshots, adapters.clock)
+
+
+def restorer(adapters: Adapters) -> Restorer:
+    """The restorer of a stack."""
+    return Restorer(
+        log=adapters.log,
+        table=adapters.table,
+        machines=adapters.machines,
+        snapshots=adapters.snapshots,
+        clock=adapters.clock,
+        schedule=Schedule.new(adapters.settings.count),
+    )
 
 
 def executor(adapters: Adapters) -> Executor:
@@ -75,7 +113,9 @@ def executor(adapters: Adapters) -> Executor:
         log=adapters.log,
         table=adapters.table,
         machines=adapters.machines,
+        snapshots=adapters.snapshots,
         clock=adapters.clock,
+        schedule=Schedule.new(settings.count),
         guard=AlarmGuard(settings.action_seconds),
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from blockfold import local
 from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.functions import Functions
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.read import Reader
 from blockfold.application.verify import Verifier
@@ -57,6 +59,19 @@ class Stack:
     def verifier(self) -> Verifier:
         """Proves that log and table agree."""
         return verifier(self.adapters)
+
+    def call(self, output: str, payload: Mapping[str, object]) -> dict[str, Any]:
+        """Call one of the stack's functions and wait for its answer.
+
+        Args:
+            output: The stack output that names the function.
+            payload: What it is given.
+
+        Raises:
+            BlockfoldError: The function ended in an error.
+            Unavailable: It could not be called.
+        """
+        return Functions(lambda: self.clients.lambda_).call(self.outputs[output], payload)
 
     @cached_property
     def queue(self) -> SqsQueue:

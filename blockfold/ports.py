@@ -1,4 +1,4 @@
-"""What the application needs from the world: five small ports, each with its contract.
+"""What the application needs from the world: small ports, each with its contract.
 
 Adapters translate their vendor's errors into `blockfold.domain.errors`: `Unavailable` when a
 call failed and may work later, `Corrupted` when what came back cannot be what was stored.
@@ -7,12 +7,14 @@ Adapters for memory ship beside those for AWS; one contract suite holds for all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
+from blockfold.domain.manifest import Manifest
+from blockfold.domain.schedule import OFF, Schedule
 
 
 class BlockLog(Protocol):
@@ -94,23 +96,35 @@ class MachineRecord:
     Attributes:
         machine: The machine's id.
         flushed: All blocks up to this number stand in the state table.
+        dumped: All due snapshots up to this block were made.
+        schedule: When its state is dumped.
+        revision: How often the schedule was changed.
     """
 
     machine: str
     flushed: int = 0
+    dumped: int = 0
+    schedule: Schedule = OFF
+    revision: int = 0
 
 
 class Machines(Protocol):
     """The register of machines. Reads of one machine are consistent."""
 
-    def register(self, machine: str) -> MachineRecord:
-        """Make sure that the machine is listed; its record, new or old."""
+    def register(self, machine: str, schedule: Schedule = OFF) -> MachineRecord:
+        """Make sure that the machine is listed; its record, new with that schedule, or old."""
 
     def get(self, machine: str) -> MachineRecord | None:
         """A machine's record, or None."""
 
     def raise_flushed(self, machine: str, number: int) -> None:
         """Raise ``flushed`` to a number; a lower number than the stored one changes nothing."""
+
+    def raise_dumped(self, machine: str, number: int) -> None:
+        """Raise ``dumped`` to a number; a lower number than the stored one changes nothing."""
+
+    def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
+        """Replace a schedule unless someone did since the record was read; whether it was."""
 
     def list(self) -> Iterator[MachineRecord]:
         """All machines, in no order."""
@@ -124,6 +138,72 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """An object's bytes, or None."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that start with the prefix, in order."""
+
+
+class SnapshotStore(Protocol):
+    """Snapshots of all machines. What is read is held against its hashes."""
+
+    def save(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> Manifest:
+        """Store the state at a block: runs first, the manifest last. Idempotent.
+
+        Args:
+            block: The block.
+            entries: The whole state after it, in key order.
+
+        Raises:
+            Corrupted: The entries do not have the block's digest; there is no manifest then.
+        """
+
+    def get(self, machine: str, number: int) -> Manifest | None:
+        """The snapshot of a block, or None."""
+
+    def open(self, key: str) -> Manifest:
+        """The manifest under an object key.
+
+        Raises:
+            Corrupted: It is missing or damaged.
+        """
+
+    def numbers(self, machine: str) -> list[int]:
+        """The blocks that have a snapshot, in order."""
+
+    def entries(self, manifest: Manifest) -> Iterator[tuple[str, Canonical]]:
+        """The state in a snapshot, in key order.
+
+        Raises:
+            Corrupted: A run is missing, damaged, or not what the manifest says.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event for the bus.
+
+    Attributes:
+        source: Who says it: Blockfold, or a reducer through it.
+        type: The event's type.
+        detail: JSON object as canonical bytes.
+        time: When it happened, milliseconds since 1970 UTC.
+    """
+
+    source: str
+    type: str
+    detail: Canonical
+    time: int
+
+
+class EventBus(Protocol):
+    """Publishes events, at least once."""
+
+    def publish(self, announcements: Sequence[Announcement]) -> None:
+        """Publish all.
+
+        Raises:
+            Unavailable: Some may not have been published.
+        """
 
 
 class Clock(Protocol):

@@ -22,6 +22,9 @@ class Settings:
         snapshots_bucket: Name of the bucket.
         machine: ``module:Class`` of the machine; empty where no user code runs.
         action_seconds: Time budget of one action.
+        count: Every count-th block of a new machine is dumped; 0 is never.
+        event_bus: Name of the bus; only the announcer has one.
+        actions_queue: URL of the actions queue; only the executor has one.
     """
 
     blocks_table: str
@@ -30,6 +33,9 @@ class Settings:
     snapshots_bucket: str
     machine: str = ""
     action_seconds: float = 5.0
+    count: int = 0
+    event_bus: str = ""
+    actions_queue: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +59,9 @@ class Settings:
             snapshots_bucket=bucket,
             machine=machine,
             action_seconds=_seconds(environment.get(PREFIX + "ACTION_SECONDS", "5")),
+            count=_count(environment.get(PREFIX + "COUNT", "0")),
+            event_bus=environment.get(PREFIX + "EVENT_BUS", ""),
+            actions_queue=environment.get(PREFIX + "ACTIONS_QUEUE_URL", ""),
         )
 
     @classmethod
@@ -73,6 +82,14 @@ class Settings:
             raise Misconfigured(
                 f"the stack has no output {error}", hint="is it a Blockfold stack?"
             ) from None
+
+
+def _count(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    if text == "none":
+        return 0
+    raise Misconfigured(f"{PREFIX}COUNT={text!r} is no whole number", hint="0 or none is off")
 
 
 def _seconds(text: str) -> float:

@@ -32,10 +32,15 @@ class Executor(BlockfoldFunction):
             description="Blockfold: folds queued actions into blocks and keeps the state table",
             base=base,
             timeout=Duration.seconds(TIMEOUT_SECONDS),
+            environment={"BLOCKFOLD_ACTIONS_QUEUE_URL": actions.queue_url},
         )
         # An SqsEventSource would grant more than a consumer needs.
         consume = actions.grant(
-            self.role, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"
+            self.role,
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ChangeMessageVisibility",  # so that a failed group need not wait so long
         )
         source = lambda_.EventSourceMapping(
             self,

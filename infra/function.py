@@ -19,6 +19,9 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 ONE_VCPU = 1769
 """Memory in MB at which Lambda gives a whole vCPU."""
 
+LONGEST = Duration.minutes(15)
+"""The longest that a Lambda function may run."""
+
 
 def architecture(platform: Platform) -> lambda_.Architecture:
     """Graviton in the cloud, where it is a fifth cheaper; on a host, the host's own."""
@@ -51,8 +54,12 @@ class BlockfoldFunction(Construct):
         description: str,
         base: FunctionBase,
         timeout: Duration,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Make the function; `id_` names its handler and its service: `Executor`, executor."""
+        """Make the function; `id_` names its handler and its service: `Executor`, executor.
+
+        `environment` holds the variables that only this function has.
+        """
         super().__init__(scope, id_)
         name = id_.lower()
         keeps = base.stage.keeps_data
@@ -83,6 +90,7 @@ class BlockfoldFunction(Construct):
             log_group=log_group,
             environment={
                 **base.environment,
+                **(environment or {}),
                 "POWERTOOLS_SERVICE_NAME": name,
                 "POWERTOOLS_METRICS_NAMESPACE": "Blockfold",
                 "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -1,4 +1,4 @@
-"""What the CDK context decides: name, machine, stage and platform of a stack."""
+"""What the CDK context decides: name, machine, stage, snapshots and platform of a stack."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TypeVar
 from infra.errors import OptionError
 
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+
+_LARGEST_COUNT = 1_000_000_000
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -36,12 +38,16 @@ class Platform(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The context of one synthesis, checked."""
+    """The context of one synthesis, checked.
+
+    `count` is the number of blocks from one snapshot of a new machine to the next; 0 is off.
+    """
 
     stack: str = "Blockfold"
     machine: str = "machines.forest:Forest"
     stage: Stage = Stage.DEV
     platform: Platform = Platform.LAMBDA
+    count: int = 100
 
     @classmethod
     def from_context(cls, lookup: Callable[[str], object]) -> Options:
@@ -54,6 +60,7 @@ class Options:
             machine=_text(lookup, "machine", cls.machine),
             stage=_choice(Stage, "stage", _text(lookup, "stage", cls.stage.value)),
             platform=_choice(Platform, "platform", _text(lookup, "platform", cls.platform.value)),
+            count=_count(lookup("count"), cls.count),
         )
 
 
@@ -81,3 +88,18 @@ def _choice(kind: type[_Choice], key: str, value: str) -> _Choice:
     except ValueError:
         known = " or ".join(str(member.value) for member in kind)
         raise OptionError(f"context {key!r} is {value!r}: it may be {known}") from None
+
+
+def _count(value: object, default: int) -> int:
+    """A number in cdk.json, a text in `-c count=25`."""
+    if value is None:
+        return default
+    text = str(value)
+    if text == "none":
+        return 0
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > _LARGEST_COUNT:
+        raise OptionError(
+            f"context 'count' is {value!r}: write a whole number of blocks from 1 to "
+            f"{_LARGEST_COUNT}, for example `-c count={default}`, or none for no snapshots"
+        )
+    return int(text)

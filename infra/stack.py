@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra import grants
+from infra.alarms import Alarms
+from infra.announcer import Announcer
 from infra.bundle import Bundle
+from infra.bus import Bus
+from infra.dumper import Dumper
 from infra.executor import TIMEOUT_SECONDS, Executor
+from infra.failures import Failures
 from infra.function import FunctionBase, architecture
-from infra.nag import acknowledge_object_prefix
 from infra.options import Platform, Stage
 from infra.queues import Queues
+from infra.restorer import Restorer
 from infra.storage import Storage
-
-_OBJECTS = "machines/*"
-"""Every object of the bucket stands below the machine that it belongs to."""
 
 
 class BlockfoldStack(Stack):
@@ -30,8 +32,12 @@ class BlockfoldStack(Stack):
         bundle: Bundle,
         stage: Stage,
         platform: Platform,
+        count: int,
     ) -> None:
-        """Lay out the stack around the asset `bundle`, built for `platform`."""
+        """Lay out the stack around the asset `bundle`, built for `platform`.
+
+        New machines get a snapshot every `count` blocks; none when it is 0.
+        """
         super().__init__(
             scope,
             id_,
@@ -42,55 +48,61 @@ class BlockfoldStack(Stack):
         self.queues = Queues(
             self, "Queues", stage=stage, consumer_timeout=Duration.seconds(TIMEOUT_SECONDS)
         )
+        self.failures = Failures(self, "Failures", stage=stage)
+        self.bus = Bus(self, "Bus")
         base = FunctionBase(
             code=lambda_.Code.from_asset(str(bundle.directory)),
             architecture=architecture(platform),
-            environment=self._environment(bundle.machine),
+            environment=self._environment(bundle.machine, count),
             stage=stage,
         )
         self.executor = Executor(self, "Executor", base=base, actions=self.queues.actions)
+        self.announcer = Announcer(
+            self,
+            "Announcer",
+            base=base,
+            blocks=self.storage.blocks,
+            bus=self.bus.bus,
+            failures=self.failures,
+        )
+        self.dumper = Dumper(self, "Dumper", base=base, bus=self.bus, failures=self.failures)
+        self.restorer = Restorer(self, "Restorer", base=base)
+        Alarms(
+            self,
+            "Alarms",
+            actions=self.queues.actions,
+            dead_letters=self.queues.dead_letters,
+            failures=self.failures.queue,
+            announcer=self.announcer.function,
+        )
 
-        self._grant_executor(self.executor.role)
+        grants.grant_executor(self.executor.role, self.storage)
+        grants.grant_announcer(self.announcer.role, self.storage, self.bus.bus)
+        grants.grant_dumper(self.dumper.role, self.storage)
+        grants.grant_restorer(self.restorer.role, self.storage)
 
         self._output("ActionsQueueUrl", self.queues.actions.queue_url, "Send actions here")
         self._output("DeadLetterQueueUrl", self.queues.dead_letters.queue_url, "Actions given up")
+        self._output("FailureQueueUrl", self.failures.queue.queue_url, "Events and dumps given up")
         self._output("BlocksTableName", self.storage.blocks.table_name, "The log: every block")
         self._output("StateTableName", self.storage.state.table_name, "The state of each machine")
         self._output("MachinesTableName", self.storage.machines.table_name, "One item a machine")
         self._output("SnapshotsBucketName", self.storage.snapshots.bucket_name, "Large objects")
+        self._output("EventBusName", self.bus.bus.event_bus_name, "Hear of every block here")
         self._output("ExecutorFunctionName", self.executor.function.function_name, "The executor")
+        self._output("AnnouncerFunctionName", self.announcer.function.function_name, "Announcer")
+        self._output("DumperFunctionName", self.dumper.function.function_name, "Call it to dump")
+        self._output("RestoreFunctionName", self.restorer.function.function_name, "Brings it back")
 
-    def _environment(self, machine: str) -> dict[str, str]:
+    def _environment(self, machine: str, count: int) -> dict[str, str]:
         return {
             "BLOCKFOLD_MACHINE": machine,
+            "BLOCKFOLD_COUNT": str(count),
             "BLOCKFOLD_BLOCKS_TABLE": self.storage.blocks.table_name,
             "BLOCKFOLD_STATE_TABLE": self.storage.state.table_name,
             "BLOCKFOLD_MACHINES_TABLE": self.storage.machines.table_name,
             "BLOCKFOLD_SNAPSHOTS_BUCKET": self.storage.snapshots.bucket_name,
         }
-
-    def _grant_executor(self, role: iam.Role) -> None:
-        """Append blocks, never change or delete one; write state; keep the machine's item."""
-        self.storage.blocks.grant(role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
-        self.storage.state.grant(
-            role,
-            "dynamodb:BatchGetItem",
-            "dynamodb:GetItem",
-            "dynamodb:PartiQLInsert",
-            "dynamodb:PartiQLUpdate",
-            "dynamodb:Query",
-        )
-        self.storage.machines.grant(
-            role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
-        )
-        self._grant_objects(role, "s3:GetObject", "s3:PutObject")
-
-    def _grant_objects(self, role: iam.Role, *actions: str) -> None:
-        bucket = self.storage.snapshots
-        role.add_to_principal_policy(
-            iam.PolicyStatement(actions=[*actions], resources=[bucket.arn_for_objects(_OBJECTS)])
-        )
-        acknowledge_object_prefix(role, bucket=bucket, prefix=_OBJECTS)
 
     def _output(self, name: str, value: str, description: str) -> None:
         CfnOutput(self, name, value=value, description=description)

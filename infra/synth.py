@@ -15,6 +15,10 @@ from infra.nag import check_on_synth
 from infra.options import Options
 from infra.stack import BlockfoldStack
 
+FEATURE_FLAGS = Path(__file__).with_name("feature_flags.json")
+"""All flags of the pinned aws-cdk-lib as it recommends them for new projects. They stand here and
+not in cdk.json, which is for the options; cdk.json and `-c` still prevail."""
+
 
 def main(*, root: Path) -> None:
     """Synthesize into `CDK_OUTDIR`; end the process with status 1 and a message if that cannot be.
@@ -37,13 +41,19 @@ def synthesize(*, root: Path) -> None:
     options = Options.from_context(app.node.try_get_context)
     with staged(root=root, machine=options.machine, platform=options.platform) as bundle:
         BlockfoldStack(
-            app, options.stack, bundle=bundle, stage=options.stage, platform=options.platform
+            app,
+            options.stack,
+            bundle=bundle,
+            stage=options.stage,
+            platform=options.platform,
+            count=options.count,
         )
     check_on_synth(app)
     app.synth()
 
 
 def project_context(root: Path) -> dict[str, Any]:
-    """The context of the project's cdk.json: feature flags, and defaults of the options."""
+    """The feature flags, and what the project's cdk.json says: defaults of the options."""
+    flags = json.loads(FEATURE_FLAGS.read_text(encoding="utf-8"))
     settings = json.loads((root / "cdk.json").read_text(encoding="utf-8"))
-    return dict(settings["context"])
+    return {**flags, **settings["context"]}

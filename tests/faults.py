@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
-from blockfold.domain.block import Block
 from blockfold.domain.errors import Unavailable
-from blockfold.ports import (
-    BlockLog,
-    MachineRecord,
-    Machines,
-    ObjectStore,
-    Row,
-    StateTable,
-    Write,
-)
+from blockfold.ports import StateTable, Write
 
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, ...] = ("before", "after")
@@ -31,7 +22,7 @@ _END = object()
 
 
 class Killed(BaseException):
-    """The process is gone: nothing in it may catch this."""
+    """The process is gone. Code that catches this gains nothing: see `Faults.dead`."""
 
 
 def kill() -> None:
@@ -51,102 +42,78 @@ class Faults:
         moment: Whether the fault strikes before the step or after it.
         strike: The fault.
         steps: Names of the steps taken so far.
+        dead: The process was killed: whatever it still tries has no effect.
     """
 
     at: Collection[int] = ()
     moment: Moment = "before"
     strike: Callable[[], None] = kill
     steps: list[str] = field(default_factory=list)
+    dead: bool = False
 
     def step(self, name: str, do: Callable[[], _T]) -> _T:
+        if self.dead:
+            raise Killed
         position = len(self.steps)
         self.steps.append(name)
         if position in self.at and self.moment == "before":
-            self.strike()
-        result = do()
-        if position in self.at and self.moment == "after":
-            self.strike()
-        return result
+            self._strike()
+        try:
+            return do()
+        finally:  # a call that raised, for instance a lost race, is over too
+            if position in self.at and self.moment == "after":
+                self._strike()
 
-    def iterate(self, name: str, make: Callable[[], Iterator[_T]]) -> Iterator[_T]:
-        iterator = self.step(name, make)
-        while (each := self.step(f"{name}.next", lambda: next(iterator, _END))) is not _END:
+    def _strike(self) -> None:
+        try:
+            self.strike()
+        except Killed:
+            self.dead = True
+            raise
+
+    def through(self, name: str, iterator: Iterator[_T]) -> Iterator[_T]:
+        """Hand out the elements, each of them a step."""
+        while (each := self.step(name, lambda: next(iterator, _END))) is not _END:
             yield each  # type: ignore[misc]
 
 
-@dataclass(frozen=True)
-class FaultyLog:
-    """A `BlockLog` with faults."""
-
-    inner: BlockLog
-    faults: Faults
-
-    def append(self, block: Block) -> None:
-        self.faults.step("log.append", lambda: self.inner.append(block))
-
-    def head(self, machine: str) -> Block | None:
-        return self.faults.step("log.head", lambda: self.inner.head(machine))
-
-    def get(self, machine: str, number: int) -> Block | None:
-        return self.faults.step("log.get", lambda: self.inner.get(machine, number))
-
-    def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
-        return self.faults.iterate("log.read", lambda: self.inner.read(machine, first, last))
+def faulty(name: str, port: _T, faults: Faults) -> _T:
+    """A port whose methods are steps, named ``<name>.<method>``."""
+    return cast("_T", _Faulty(name, port, faults))
 
 
-@dataclass(frozen=True)
-class FaultyTable:
-    """A `StateTable` with faults; writes arrive one by one, in an order that is not the caller's."""
+def torn(table: StateTable, faults: Faults) -> StateTable:
+    """A `faulty` state table that stores the rows of a write one by one, each of them a step."""
+    return cast("StateTable", _Torn("table", table, faults))
 
-    inner: StateTable
-    faults: Faults
 
-    def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
-        return self.faults.step("table.get", lambda: self.inner.get(machine, keys))
+class _Faulty:
+    def __init__(self, name: str, port: object, faults: Faults) -> None:
+        self._name = name
+        self._port = port
+        self._faults = faults
 
-    def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
-        return self.faults.iterate("table.scan", lambda: self.inner.scan(machine, prefix))
+    def __getattr__(self, method: str) -> Callable[..., object]:
+        name = f"{self._name}.{method}"
+        call: Callable[..., object] = getattr(self._port, method)
+
+        def step(*args: object, **named: object) -> object:
+            result = self._faults.step(name, lambda: call(*args, **named))
+            if isinstance(result, Iterator):
+                return self._faults.through(f"{name}.next", result)
+            return result
+
+        return step
+
+
+class _Torn(_Faulty):
+    _port: StateTable
 
     def write(self, machine: str, writes: Sequence[Write]) -> None:
-        self.faults.step("table.write", lambda: None)
+        """Store the rows in an order that is not the caller's, as batches of many would."""
+        self._faults.step("table.write", lambda: None)
         for write in (*writes[1::2], *writes[::2]):
-            self._write_one(machine, write)
+            self._write(machine, write)
 
-    def _write_one(self, machine: str, write: Write) -> None:
-        self.faults.step("table.write.row", lambda: self.inner.write(machine, [write]))
-
-
-@dataclass(frozen=True)
-class FaultyMachines:
-    """A `Machines` register with faults."""
-
-    inner: Machines
-    faults: Faults
-
-    def register(self, machine: str) -> MachineRecord:
-        return self.faults.step("machines.register", lambda: self.inner.register(machine))
-
-    def get(self, machine: str) -> MachineRecord | None:
-        return self.faults.step("machines.get", lambda: self.inner.get(machine))
-
-    def raise_flushed(self, machine: str, number: int) -> None:
-        self.faults.step(
-            "machines.raise_flushed", lambda: self.inner.raise_flushed(machine, number)
-        )
-
-    def list(self) -> Iterator[MachineRecord]:
-        return self.faults.iterate("machines.list", self.inner.list)
-
-
-@dataclass(frozen=True)
-class FaultyObjects:
-    """An `ObjectStore` with faults."""
-
-    inner: ObjectStore
-    faults: Faults
-
-    def put_new(self, key: str, data: bytes) -> bool:
-        return self.faults.step("objects.put_new", lambda: self.inner.put_new(key, data))
-
-    def get(self, key: str) -> bytes | None:
-        return self.faults.step("objects.get", lambda: self.inner.get(key))
+    def _write(self, machine: str, write: Write) -> None:
+        self._faults.step("table.write.row", lambda: self._port.write(machine, [write]))

@@ -13,12 +13,20 @@ from botocore.exceptions import (
 
 from blockfold.domain.errors import BlockfoldError, Misconfigured, NotFound, Unavailable
 
+_DENIED = "the role in use lacks this permission"
+_EXPIRED = "the credentials have expired: sign in again"
+_INVALID = "the credentials are not valid for this endpoint"
 _HINTS = {
-    "AccessDeniedException": "the role in use lacks this permission",
-    "AccessDenied": "the role in use lacks this permission, or there is no such object",
-    "ExpiredTokenException": "the credentials have expired: sign in again",
-    "UnrecognizedClientException": "the credentials are not valid for this endpoint",
-    "InvalidClientTokenId": "the credentials are not valid for this endpoint",
+    "AccessDeniedException": _DENIED,
+    # S3 says so of a missing object, too, unless the role may list the bucket.
+    "AccessDenied": f"{_DENIED}, or there is no such object",
+    "ExpiredTokenException": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
+    "UnrecognizedClientException": _INVALID,
+    "InvalidSignatureException": _INVALID,
+    "InvalidClientTokenId": _INVALID,
+    "InvalidAccessKeyId": _INVALID,
+    "SignatureDoesNotMatch": _INVALID,
 }
 _MISSING = {
     "ResourceNotFoundException",

@@ -12,6 +12,8 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -40,6 +42,19 @@ class Clients:
     def dynamodb(self) -> DynamoDBClient:
         """DynamoDB."""
         return self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        """EventBridge."""
+        return self._session.client("events", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        """Lambda, with the patience that a synchronous call of 15 minutes needs."""
+        config = self._config.merge(
+            Config(read_timeout=910, retries={"mode": "standard", "total_max_attempts": 1})
+        )
+        return self._session.client("lambda", endpoint_url=self._endpoint, config=config)
 
     @cached_property
     def s3(self) -> S3Client:

@@ -6,11 +6,13 @@ Real adapters, not mocks: the contract suite that holds for AWS holds for them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from threading import RLock
 
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict
-from blockfold.ports import MachineRecord, Row, Write
+from blockfold.domain.schedule import OFF, Schedule
+from blockfold.ports import Announcement, MachineRecord, Row, Write
 
 
 class MemoryBlockLog:
@@ -81,10 +83,10 @@ class MemoryMachines:
         self._records: dict[str, MachineRecord] = {}
         self._lock = RLock()
 
-    def register(self, machine: str) -> MachineRecord:
+    def register(self, machine: str, schedule: Schedule = OFF) -> MachineRecord:
         """See `Machines.register`."""
         with self._lock:
-            return self._records.setdefault(machine, MachineRecord(machine))
+            return self._records.setdefault(machine, MachineRecord(machine, schedule=schedule))
 
     def get(self, machine: str) -> MachineRecord | None:
         """See `Machines.get`."""
@@ -93,8 +95,27 @@ class MemoryMachines:
     def raise_flushed(self, machine: str, number: int) -> None:
         """See `Machines.raise_flushed`."""
         with self._lock:
-            if number > self.register(machine).flushed:
-                self._records[machine] = MachineRecord(machine, number)
+            record = self.register(machine)
+            if number > record.flushed:
+                self._records[machine] = replace(record, flushed=number)
+
+    def raise_dumped(self, machine: str, number: int) -> None:
+        """See `Machines.raise_dumped`."""
+        with self._lock:
+            record = self.register(machine)
+            if number > record.dumped:
+                self._records[machine] = replace(record, dumped=number)
+
+    def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
+        """See `Machines.set_schedule`."""
+        with self._lock:
+            stored = self.register(record.machine)
+            if stored.revision != record.revision:
+                return False
+            self._records[record.machine] = replace(
+                stored, schedule=schedule, revision=stored.revision + 1
+            )
+            return True
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
@@ -118,3 +139,18 @@ class MemoryObjectStore:
     def get(self, key: str) -> bytes | None:
         """See `ObjectStore.get`."""
         return self._objects.get(key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.list`."""
+        return iter(sorted(key for key in tuple(self._objects) if key.startswith(prefix)))
+
+
+class MemoryEventBus:
+    """An `EventBus` that keeps what was published, in order, in ``published``."""
+
+    def __init__(self) -> None:
+        self.published: list[Announcement] = []
+
+    def publish(self, announcements: Sequence[Announcement]) -> None:
+        """See `EventBus.publish`."""
+        self.published += announcements

@@ -5,7 +5,7 @@ Needs ``s3:PutObject`` and ``s3:GetObject`` on the keys used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -58,6 +58,19 @@ class S3ObjectStore:
             raise self._failed("read", key, error) from error
         except BotoCoreError as error:
             raise self._failed("read", key, error) from error
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.list`. Needs ``s3:ListBucket``."""
+        pages = (
+            self._client()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self._bucket, Prefix=prefix)
+        )
+        try:
+            for page in pages:
+                yield from (found["Key"] for found in page.get("Contents", []))
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("list", prefix, error) from error
 
     def _failed(self, verb: str, key: str, error: Exception) -> Exception:
         return unavailable(f"could not {verb} s3://{self._bucket}/{key}", error)

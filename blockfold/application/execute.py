@@ -12,6 +12,7 @@ some of the state writes    rolls the unflushed blocks forward again; the fence 
 all state writes            as above, every write is fenced off
 raising ``flushed``         has nothing to make up for
 before the acknowledgement  gets the messages again and skips them by the marks
+a restore block's append    brings the state table up to it before it executes anything
 ==========================  ===================================================================
 """
 
@@ -21,6 +22,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from blockfold.application.catch_up import CatchUp
 from blockfold.application.tail import Tail
 from blockfold.domain.action import Message
 from blockfold.domain.block import Block
@@ -28,7 +30,8 @@ from blockfold.domain.errors import BlockConflict, BlockfoldError
 from blockfold.domain.execute import Guard, Limits, execute, unguarded
 from blockfold.domain.machine import Machine
 from blockfold.domain.marks import sift
-from blockfold.ports import BlockLog, Clock, Machines, StateTable
+from blockfold.domain.schedule import OFF, Schedule
+from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable
 
 CACHED_MACHINES = 500
 CACHED_BYTES = 256 * 1024 * 1024
@@ -73,7 +76,9 @@ class Executor:
         log: Where blocks are committed.
         table: The state table.
         machines: The register.
+        snapshots: Where restore and fork blocks take their state from.
         clock: Time.
+        schedule: The dumper schedule of a new machine.
         guard: Bounds each reducer's time.
         limits: When a block is full.
     """
@@ -82,7 +87,9 @@ class Executor:
     log: BlockLog
     table: StateTable
     machines: Machines
+    snapshots: SnapshotStore
     clock: Clock
+    schedule: Schedule = OFF
     guard: Guard = unguarded
     limits: Limits = field(default_factory=Limits)
     _tails: OrderedDict[str, tuple[Tail, float]] = field(default_factory=OrderedDict)
@@ -100,8 +107,7 @@ class Executor:
         """
         folded = Folded(machine)
         try:
-            tail = self._tail(machine)
-            self._commit(tail, messages, deadline, folded)
+            tail = self._commit(self._tail(machine, deadline), messages, deadline, folded)
         except BlockfoldError as error:
             self.forget(machine)
             folded.error = error
@@ -118,7 +124,7 @@ class Executor:
 
     def _commit(
         self, tail: Tail, messages: Sequence[Message], deadline: float, folded: Folded
-    ) -> None:
+    ) -> Tail:
         left = messages
         while True:
             sifted = sift(tail.head.marks, left)
@@ -129,7 +135,7 @@ class Executor:
             folded.replaced += sifted.replaced
             left = sifted.todo
             if not left or self.clock.monotonic() >= deadline:
-                return
+                return tail
             block = execute(
                 self.machine,
                 tail.head,
@@ -145,6 +151,8 @@ class Executor:
                 folded.conflicts += 1
                 for other in self.log.read(tail.head.machine, tail.head.number + 1):
                     tail.advance(other)
+                if tail.stale:
+                    tail = self._open(tail.head.machine, deadline)
             else:
                 tail.advance(block)
                 folded.blocks.append(block)
@@ -157,15 +165,25 @@ class Executor:
         self.machines.raise_flushed(tail.head.machine, tail.head.number)
         tail.settle()
 
-    def _tail(self, machine: str) -> Tail:
+    def _tail(self, machine: str, deadline: float) -> Tail:
         cached, confirmed = self._tails.get(machine, (None, 0.0))
         if cached is not None and self.clock.monotonic() - confirmed < CACHED_SECONDS:
             return cached
         self.forget(machine)
-        tail = Tail.open(machine, self.log, self.table, self.machines)
-        if tail.head.number == 0:
-            self.machines.register(machine)
+        tail = self._open(machine, deadline)
         self._remember(tail)
+        return tail
+
+    def _open(self, machine: str, deadline: float) -> Tail:
+        """Read a machine from its stores, and finish a restore that was interrupted."""
+        tail = Tail.open(machine, self.log, self.table, self.machines)
+        if tail.stale:
+            CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock).run(
+                machine, deadline=deadline
+            )
+            tail = Tail.open(machine, self.log, self.table, self.machines)
+        if tail.head.number == 0:
+            self.machines.register(machine, self.schedule)
         return tail
 
     def _remember(self, tail: Tail) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blockfold.domain import digest
+from blockfold.application.history import History, origin_state
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import NotFound
-from blockfold.domain.replay import chained, fold
-from blockfold.ports import BlockLog, MachineRecord, Machines, Row, StateTable
+from blockfold.domain.manifest import Manifest
+from blockfold.domain.replay import fold
+from blockfold.ports import BlockLog, MachineRecord, Machines, Row, SnapshotStore, StateTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,21 @@ class StateView:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """What two states of a machine do not have in common, values as canonical bytes.
+
+    Attributes:
+        added: Keys that only the second has.
+        removed: Keys that only the first has.
+        changed: Keys that both have, with the value in the first and in the second.
+    """
+
+    added: dict[str, Canonical]
+    removed: dict[str, Canonical]
+    changed: dict[str, tuple[Canonical, Canonical]]
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """Reads machines from their stores.
 
@@ -41,11 +57,13 @@ class Reader:
         log: The blocks.
         table: The state table.
         machines: The register.
+        snapshots: The snapshots.
     """
 
     log: BlockLog
     table: StateTable
     machines: Machines
+    snapshots: SnapshotStore
 
     def list_machines(self) -> list[tuple[MachineRecord, Head]]:
         """All machines by id, each with its head."""
@@ -85,13 +103,16 @@ class Reader:
         entries = {row.key: row.value for row in rows if row.value is not None}
         head = self.head(machine)
         for block in self.log.read(machine, (record.flushed if record else 0) + 1, head.number):
-            fold(entries, block)
+            if block.body.origin is None:
+                fold(entries, block)
+            else:
+                entries = origin_state(self.snapshots, block)
         return StateView(machine, head.number, head.digest, _only(entries, key, prefix))
 
     def state_at(
         self, machine: str, number: int, *, key: str | None = None, prefix: str = ""
     ) -> StateView:
-        """The state right after a block of the past: the fold of all blocks up to it.
+        """The state right after a block of the past: the nearest snapshot and the blocks since.
 
         Args:
             machine: The machine's id.
@@ -104,12 +125,40 @@ class Reader:
             Corrupted: The log contradicts itself.
         """
         self._check_number(machine, number, lowest=0)
-        entries: dict[str, Canonical] = {}
-        total = digest.EMPTY
-        for block in chained(Head(machine=machine), self.log.read(machine, 1, number)):
-            fold(entries, block)
-            total = block.total
-        return StateView(machine, number, digest.digest_of(total), _only(entries, key, prefix))
+        replica = History(self.log, self.snapshots).at(machine, number)
+        return StateView(machine, number, replica.head.digest, _only(replica.entries, key, prefix))
+
+    def difference(self, machine: str, old: int, new: int) -> Difference:
+        """What changed between two blocks, in either direction.
+
+        Raises:
+            NotFound: There is no such machine or block.
+            Corrupted: Log or snapshots are damaged.
+        """
+        before = self.state_at(machine, old).entries
+        after = self.state_at(machine, new).entries
+        return Difference(
+            added={key: after[key] for key in sorted(after.keys() - before.keys())},
+            removed={key: before[key] for key in sorted(before.keys() - after.keys())},
+            changed={
+                key: (before[key], after[key])
+                for key in sorted(after.keys() & before.keys())
+                if before[key] != after[key]
+            },
+        )
+
+    def manifests(self, machine: str) -> Iterator[Manifest]:
+        """The snapshots of a machine, oldest first.
+
+        Raises:
+            NotFound: There is no such machine.
+            Corrupted: A manifest is damaged.
+        """
+        self.head(machine)
+        for number in self.snapshots.numbers(machine):
+            manifest = self.snapshots.get(machine, number)
+            if manifest is not None:
+                yield manifest
 
     def block(self, machine: str, number: int) -> Block:
         """One block.
@@ -129,6 +178,8 @@ class Reader:
         Raises:
             NotFound: There is no such machine, or one of the blocks is above its head.
         """
+        if (first, last) == (1, None) and self.head(machine).number == 0:
+            return iter(())
         for number in (first, *(() if last is None else (last,))):
             self._check_number(machine, number, lowest=1)
         return self.log.read(machine, first, last)

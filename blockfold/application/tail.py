@@ -29,6 +29,8 @@ class Tail:
         head: The newest block, as far as known.
         flushed: All blocks up to this number stand in the state table.
         pending: Changes of the blocks after ``flushed``, one write a key.
+        stale: A restore or fork block stands after ``flushed``: nothing here but the head is
+            right until the state table has caught up and the tail was opened anew.
         known_bytes: Memory that the known entries take, roughly.
     """
 
@@ -36,6 +38,7 @@ class Tail:
         self.head = head
         self.flushed = flushed
         self.pending: dict[str, Write] = {}
+        self.stale = False
         self.known_bytes = 0
         self._table = table
         self._known: Changes = {}
@@ -133,6 +136,7 @@ class Tail:
         return values
 
     def _note(self, block: Block) -> None:
+        self.stale = self.stale or block.body.origin is not None
         for key, value in block.body.changes.items():
             before = self.pending.get(key)
             new = before.new if before else key in self._without_row

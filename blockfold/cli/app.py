@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from blockfold import __version__
-from blockfold.cli import local
+from blockfold.cli import local, snapshots
 from blockfold.cli.blocks import block, blocks
+from blockfold.cli.diff import diff
 from blockfold.cli.machines import machines
 from blockfold.cli.output import errors, say
 from blockfold.cli.push import push
+from blockfold.cli.restore import restore
 from blockfold.cli.state import state
 from blockfold.cli.verify import verify
 from blockfold.domain.errors import BlockfoldError
@@ -28,7 +30,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(local.app, name="local")
-for command in (push, state, blocks, block, machines, verify):
+app.add_typer(snapshots.app, name="dumper")
+_COMMANDS = (
+    push,
+    state,
+    blocks,
+    block,
+    machines,
+    verify,
+    diff,
+    snapshots.snapshots,
+    snapshots.dump,
+    restore,
+)
+for command in _COMMANDS:
     app.command()(command)
 
 
@@ -58,7 +73,9 @@ def main() -> None:
         app()
     except BlockfoldError as error:
         console = errors()
-        console.print(f"error: {error.message}", style="red", markup=False, highlight=False)
+        console.print(
+            f"error: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         if error.hint:
             say(f"hint: {error.hint}")
         sys.exit(1)

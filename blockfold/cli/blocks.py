@@ -11,6 +11,7 @@ from blockfold.cli.output import (
     AsJson,
     MachineId,
     StackName,
+    clock_time,
     moment,
     print_json,
     print_table,
@@ -36,11 +37,11 @@ def blocks(
         print_json([summary(block) for block in found])
         return
     print_table(
-        ("block#", "time", "actions#", "rejected#", "failed#", "malformed#", "changes#", "hash"),
+        ("block#", "time#", "actions#", "rejected#", "failed#", "malformed#", "changes#", "hash#"),
         (
             (
                 block.number,
-                moment(block.header.time),
+                clock_time(block.header.time),
                 block.actions,
                 *(block.outcomes[each] or "" for each in ("rejected", "failed", "malformed")),
                 block.header.changes,

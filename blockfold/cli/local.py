@@ -40,6 +40,12 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Port [default: as before, or a free one].")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all local data first.")] = False,
+    count: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|none", help="Snapshot every N blocks [default: as before, or 100]."
+        ),
+    ] = None,
     stack: Stack = local.DEFAULT_STACK,
     json: AsJson = False,
 ) -> None:
@@ -48,12 +54,14 @@ def up(
     It runs on until `local down`. Again with another machine, it is updated in place and keeps
     its data.
     """
+    context = {} if count is None else {"count": count}
     started = local.up(
         _root(),
         machine=machine,
         port=port,
         fresh=fresh,
         stack=stack,
+        context=context,
         report=lambda s: say(f"· {s}"),
     )
     if json:

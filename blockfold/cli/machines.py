@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from blockfold.cli.output import AsJson, StackName, moment, print_json, print_table, short
+from blockfold.cli.output import (
+    AsJson,
+    StackName,
+    clock_time,
+    moment,
+    print_json,
+    print_table,
+    short,
+)
 from blockfold.client import connect
 
 
@@ -26,9 +34,9 @@ def machines(stack: StackName = None, json: AsJson = False) -> None:
         )
         return
     print_table(
-        ("machine", "block#", "actions#", "time", "digest"),
+        ("machine", "block#", "actions#", "time#", "digest#"),
         (
-            (record.machine, head.number, head.ordinal, moment(head.time), short(head.digest))
+            (record.machine, head.number, head.ordinal, clock_time(head.time), short(head.digest))
             for record, head in found
         ),
     )

@@ -20,7 +20,7 @@ StackName = Annotated[
 ]
 MachineId = Annotated[str, typer.Argument(metavar="MACHINE", help="The machine's id.")]
 
-HASH_CHARACTERS = 12
+HASH_CHARACTERS = 10
 
 
 def print_json(value: object) -> None:
@@ -30,7 +30,7 @@ def print_json(value: object) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows as a plain table; headers that end in ``#`` are for numbers."""
+    """Print rows as a plain table; headers that end in ``#`` stand for one-word columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         right = header.endswith("#")
@@ -47,7 +47,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 def say(text: str) -> None:
     """Tell the person at the terminal something that is no result."""
-    errors().print(text, markup=False, highlight=False)
+    errors().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def errors() -> Console:
@@ -78,6 +78,11 @@ def moment(milliseconds: int) -> str:
     """Milliseconds since 1970 UTC as RFC 3339."""
     text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def clock_time(milliseconds: int) -> str:
+    """Milliseconds since 1970 UTC as a table shows them."""
+    return moment(milliseconds)[:19].replace("T", " ")
 
 
 def short(hash_: str) -> str:

@@ -26,6 +26,7 @@ def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) ->
                 "blocks": result.blocks,
                 "actions": result.actions,
                 "keys": result.keys,
+                "snapshots": result.snapshots,
                 "digest": result.digest,
                 "findings": result.findings,
             }
@@ -33,7 +34,7 @@ def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) ->
     elif result.ok:
         say(
             f"{machine}: {result.blocks:,} blocks with {result.actions:,} actions agree with "
-            f"{result.keys:,} rows; digest {result.digest}"
+            f"{result.keys:,} rows and {result.snapshots:,} snapshots; digest {result.digest}"
         )
     else:
         say(f"{machine}: {len(result.findings)} disagreements")

@@ -8,6 +8,7 @@ that was sent is ever lost.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +20,8 @@ MAX_TYPE_CHARACTERS = 128
 MAX_ID_CHARACTERS = 256
 
 _FIELDS = frozenset(("type", "args", "id"))
+_REFUSED_DIGITS = 1_000
+
 _body_decoder = msgspec.json.Decoder()
 
 
@@ -87,26 +90,52 @@ class Message:
 def parse(body: str) -> list[Action | Malformed]:
     """The actions of a message body, at least one, in order.
 
-    A body that is no JSON, or an empty array, is one `Malformed`. Numbers that JSON does not
-    know (NaN) only spoil the array element that they stand in.
+    A body that is no JSON, or an empty array, is one `Malformed`. Numbers and strings that JSON
+    writes but a state cannot hold (NaN, 1e999, lone surrogates) only spoil the array element
+    that they stand in. Of an object's repeated fields the last one counts.
     """
     try:
-        content = _read(body)
+        elements = _read(body)
     except (ValueError, RecursionError) as error:
         return [Malformed(_printable(body), f"the body is no JSON: {error}")]
-    if not isinstance(content, list):
-        return [_action(content, body)]
-    if not content:
+    if not elements:
         return [Malformed(body, "the body is an empty array")]
-    return [_action(element, None) for element in content]
+    return [_action(element, text) for element, text in elements]
 
 
-def _read(body: str) -> object:
+def _read(body: str) -> list[tuple[object, str | None]]:
+    """What a body holds, each with its text where that is at hand."""
     try:
-        return _body_decoder.decode(body)
+        content = _body_decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeEncodeError):
-        # Slower and laxer: takes NaN and lone surrogates, which spoil only their element.
-        return json.loads(body)
+        content = _lax_decoder.decode(body)
+        if isinstance(content, list):
+            return list(_split(body))
+    if isinstance(content, list):
+        return [(element, None) for element in content]
+    return [(content, body)]
+
+
+def _split(array: str) -> Iterator[tuple[object, str]]:
+    """The elements of a JSON array that is known to be one, each with its own text."""
+    start = _past_space(array, array.index("[") + 1)
+    while array[start] != "]":
+        element, end = _lax_decoder.raw_decode(array, start)
+        yield element, array[start:end]
+        start = _past_space(array, end)
+        if array[start] == ",":
+            start = _past_space(array, start + 1)
+
+
+def _past_space(text: str, start: int) -> int:
+    while text[start] in " \t\r\n":
+        start += 1
+    return start
+
+
+def _lax_int(digits: str) -> int:
+    """An integer; of one too long for Python, enough to be refused as too large."""
+    return int(digits[:_REFUSED_DIGITS])
 
 
 def _action(element: object, text: str | None) -> Action | Malformed:
@@ -158,3 +187,7 @@ def _json_name(value: object) -> str:
         return "null"
     names = {bool: "a boolean", str: "a string", list: "an array", dict: "an object"}
     return names.get(type(value), "a number")
+
+
+_lax_decoder = json.JSONDecoder(parse_int=_lax_int)
+"""Slower than msgspec's; takes NaN, numbers of any size and lone surrogates."""

@@ -8,6 +8,7 @@ preimages are what `encode_raw` gives for the two structs (``docs/block-format.m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from blockfold.domain.action import Action, Malformed
 from blockfold.domain.canonical import Canonical, encode_raw
 from blockfold.domain.context import Event
 from blockfold.domain.errors import Corrupted
+from blockfold.domain.manifest import Origin
 from blockfold.domain.state import Changes
 
 FORMAT = 1
@@ -112,6 +114,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         deleted: Keys that the block deleted, in order.
         events: Domain events that reducers emitted, in order.
         marks: How far each queue was read, after this block.
+        origin: Where the whole state comes from, in a restore or fork block; such a block has
+            no messages, and instead of changes it says: state := that manifest.
     """
 
     messages: tuple[MessageRecord, ...] = ()
@@ -119,6 +123,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
     marks: tuple[Mark, ...] = ()
+    origin: Origin | None = None
 
     @property
     def changes(self) -> Changes:
@@ -135,6 +140,12 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             for message in self.messages
             for index, record in enumerate(message.actions)
         )
+
+    @property
+    def outcomes(self) -> tuple[int, int, int, int]:
+        """How many actions ended as each of `OUTCOMES`."""
+        counts = Counter(record.outcome for _, _, record in self.actions)
+        return counts["applied"], counts["rejected"], counts["failed"], counts["malformed"]
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,7 +255,7 @@ class Block:
         """
         try:
             return _body_decoder.decode(self.payload)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Corrupted(
                 f"the body of block {self.number} of machine {self.machine!r} "
                 f"is unreadable: {error}"

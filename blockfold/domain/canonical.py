@@ -87,7 +87,7 @@ def encode_value(value: object) -> Canonical:
 
 
 def check_key(key: object) -> str:
-    """The key itself, if it can be one.
+    """The key as a plain string, if it can be one.
 
     Raises:
         LimitExceeded: Not a string, empty, too long, or not encodable as UTF-8.
@@ -99,7 +99,7 @@ def check_key(key: object) -> str:
         raise LimitExceeded(
             f"a state key has 1 to {MAX_KEY_BYTES:,} bytes of UTF-8, this one {size:,}"
         )
-    return key
+    return str.__str__(key)
 
 
 def normalise(value: object, depth: int = 0) -> Json:

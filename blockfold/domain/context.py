@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from blockfold.domain.canonical import Canonical, encode
+from blockfold.domain.canonical import Canonical, encode_value, normalise
 from blockfold.domain.errors import LimitExceeded
 
 MAX_EVENT_TYPE_CHARACTERS = 128
@@ -78,5 +78,6 @@ class Context:
         """
         if not isinstance(type_, str) or not 1 <= len(type_) <= MAX_EVENT_TYPE_CHARACTERS:
             raise LimitExceeded("an event type has 1 to 128 characters")
-        data: Canonical = encode(detail)
+        normalise(type_)
+        data: Canonical = encode_value(detail)
         self.events.append(Event(type_, msgspec.Raw(data), self.ordinal))

@@ -8,6 +8,7 @@
     ├── LimitExceeded             a key, value or number that the store would refuse or change
     ├── NotFound                  a machine, block or stack that does not exist
     ├── Corrupted                 stored data contradicts its hash, its parent or its neighbour
+    ├── Refused                   what was asked for contradicts what is there; nothing was changed
     ├── BlockConflict             another writer committed this block number first
     ├── Unavailable               a service did not do what was asked; the same call may work later
     └── Misconfigured             settings that cannot work
@@ -63,6 +64,10 @@ class Corrupted(BlockfoldError):
 
 class Unavailable(BlockfoldError):
     """A service failed, refused or throttled a call; nothing says that it must fail again."""
+
+
+class Refused(BlockfoldError):
+    """What was asked for contradicts what is there; nothing was changed."""
 
 
 class Misconfigured(BlockfoldError):

@@ -7,7 +7,7 @@ and a reducer's time is bounded by a `Guard`, both given by the caller.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,7 +17,6 @@ import msgspec
 from blockfold.domain import digest
 from blockfold.domain.action import Action, Malformed, Message, parse
 from blockfold.domain.block import (
-    OUTCOMES,
     ActionRecord,
     Block,
     Body,
@@ -162,7 +161,7 @@ class BlockBuilder:
             each = asked[position]
             verdict = self._verdict(each, message, position, time, len(records))
             record = record_of(each, verdict)
-            size += _weight(record, verdict.changes)
+            size += _weight(record, verdict)
             full = self._is_full(len(records) + 1, size)
             if full and self._records and position + 1 < len(asked):
                 self._state.drop_message()
@@ -213,7 +212,7 @@ class BlockBuilder:
         self, asked: Action | Malformed, message: Message, position: int, time: int, before: int
     ) -> Verdict:
         if isinstance(asked, Malformed):
-            return Verdict("malformed", asked.reason)
+            return Verdict("malformed", _clip(asked.reason))
         context = Context(
             machine=self._head.machine,
             ordinal=self._ordinal + before,
@@ -238,13 +237,11 @@ def apply(
     """
     try:
         spec = machine.find(asked.type)
-        arguments = spec.check(asked.args)
-    except InvalidAction as error:
-        return Verdict("malformed", _clip(error.message))
-    try:
         with guard():
-            spec.reducer(machine, state, context, **arguments)
+            spec.reducer(machine, state, context, **spec.check(asked.args))
         verdict = Verdict("applied", changes=state.collect(), events=tuple(context.events))
+    except InvalidAction as error:
+        verdict = Verdict("malformed", _clip(error.message))
     except Reject as no:
         verdict = Verdict("rejected", _text(no))
     except OutOfTime as end:
@@ -298,7 +295,7 @@ def seal(head: Head, body: Body, *, total: int, time: int, code: str) -> Block:
         body=payload_hash(payload),
         digest=digest.digest_of(total),
         ordinal=head.ordinal,
-        outcomes=_count(record.outcome for _, _, record in body.actions),
+        outcomes=body.outcomes,
         changes=len(body.set) + len(body.deleted),
         time=time,
         code=code,
@@ -320,23 +317,17 @@ def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
     )
 
 
-def _weight(record: ActionRecord, changes: Changes) -> int:
+def _weight(record: ActionRecord, verdict: Verdict) -> int:
     """Bytes that an action adds to a block, roughly."""
-    written = sum(len(key) + len(data or b"") for key, data in changes.items())
-    return len(record.args) + len(record.raw or "") + written + 64
-
-
-def _count(outcomes: Iterable[Outcome]) -> tuple[int, int, int, int]:
-    counts = dict.fromkeys(OUTCOMES, 0)
-    for outcome in outcomes:
-        counts[outcome] += 1
-    return counts["applied"], counts["rejected"], counts["failed"], counts["malformed"]
+    written = sum(len(key) + len(data or b"") for key, data in verdict.changes.items())
+    emitted = sum(len(event.type) + len(event.detail) for event in verdict.events)
+    return len(record.args) + len(record.raw or "") + written + emitted + 64
 
 
 def _text(error: BaseException) -> str:
     try:
         return _clip(str(error))
-    except Exception:  # noqa: BLE001 - a reducer's own exception class may not even print
+    except BaseException:  # noqa: BLE001 - a reducer's own exception class may not even print
         return ""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -25,6 +26,17 @@ Reducer = TypeVar("Reducer", bound=Callable[..., None])
 
 _MARK = "__blockfold_action__"
 _OWN_PARAMETERS = 3  # self, state, context
+_NO_NAMED_ARGUMENT = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
+_NO_PLAIN_FUNCTION = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+_IMMUTABLE = (str, int, float, bool, bytes, type(None))
 
 
 class Reject(Exception):
@@ -57,6 +69,8 @@ class ActionSpec:
     def check(self, args: Canonical) -> dict[str, Any]:
         """Arguments for the reducer.
 
+        Runs user code: a hint may be a struct with a ``__post_init__``.
+
         Raises:
             InvalidAction: One is missing, unknown, or of another type.
         """
@@ -80,6 +94,16 @@ class Machine:
     version: ClassVar[str] = "1"
 
     _specs: ClassVar[Mapping[str, ActionSpec] | None] = None
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Keep actions from taking the names that the machine itself needs."""
+        super().__init_subclass__(**options)
+        for name in Machine.__dict__.keys() & cls.__dict__.keys():
+            if getattr(cls.__dict__[name], _MARK, False):
+                raise DefinitionError(
+                    f"{cls.__name__}.{name} cannot be an action: every machine has a {name!r}",
+                    hint="give the action another name",
+                )
 
     @classmethod
     def actions(cls) -> Mapping[str, ActionSpec]:
@@ -117,20 +141,24 @@ class Machine:
 
 def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> ActionSpec:
     where = f"{machine.__name__}.{name}"
-    if inspect.iscoroutinefunction(reducer) or inspect.isgeneratorfunction(reducer):
+    if any(test(reducer) for test in _NO_PLAIN_FUNCTION):
         raise DefinitionError(
             f"{where} is a coroutine or generator", hint="write reducers as plain functions"
         )
     parameters = list(inspect.signature(reducer).parameters.values())
-    if len(parameters) < _OWN_PARAMETERS or any(
-        each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters
+    own, arguments = parameters[:_OWN_PARAMETERS], parameters[_OWN_PARAMETERS:]
+    if (
+        isinstance(inspect.getattr_static(machine, name), (staticmethod, classmethod))
+        or len(own) < _OWN_PARAMETERS
+        or any(each.kind is not each.POSITIONAL_OR_KEYWORD for each in own)
+        or any(each.kind in _NO_NAMED_ARGUMENT for each in arguments)
     ):
         raise DefinitionError(
             f"{where} has a signature that no action can have",
             hint="write it as name(self, state, context, argument: type, …)",
         )
     hints = _hints(where, reducer)
-    fields = [_field(where, each, hints) for each in parameters[_OWN_PARAMETERS:]]
+    fields = [_field(where, each, hints) for each in arguments]
     try:
         struct = msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)
         msgspec.json.Decoder(struct)
@@ -142,7 +170,7 @@ def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> Ac
 def _hints(where: str, reducer: Callable[..., None]) -> dict[str, Any]:
     try:
         return get_type_hints(reducer, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise DefinitionError(
             f"a type hint of {where} cannot be resolved: {error}",
             hint="import the name at the top of the module, not under TYPE_CHECKING",
@@ -160,11 +188,7 @@ def _field(
     hint = hints[parameter.name]
     if parameter.default is parameter.empty:
         return parameter.name, hint
-    if isinstance(parameter.default, (list, dict, set)):
-        return parameter.name, hint, msgspec.field(default_factory=lambda: type_copy(parameter))
-    return parameter.name, hint, parameter.default
-
-
-def type_copy(parameter: inspect.Parameter) -> object:
-    """A fresh copy of a mutable default, so that no action sees another's."""
-    return parameter.default.copy()
+    if isinstance(parameter.default, _IMMUTABLE):
+        return parameter.name, hint, parameter.default
+    # A fresh copy for each action, so that none sees what another did to it.
+    return parameter.name, hint, msgspec.field(default_factory=lambda: deepcopy(parameter.default))

@@ -22,7 +22,7 @@ class Sifted:
     """Messages told apart by the marks.
 
     Attributes:
-        todo: Messages with something left to do, in order.
+        todo: Messages with something left to do, in order, each once.
         done: Messages that stand in blocks already.
         replaced: ARNs of queues that were created again.
     """
@@ -33,12 +33,20 @@ class Sifted:
 
 
 def sift(marks: Iterable[Mark], messages: Sequence[Message]) -> Sifted:
-    """Tell the messages that are still to be done from those that are done."""
+    """Tell the messages that are still to be done from those that are done.
+
+    A message that comes twice in one delivery is in ``todo`` once, and in ``done`` only when a
+    block holds it.
+    """
     by_queue = {mark.queue: mark for mark in marks}
     todo: list[Message] = []
     done: list[Message] = []
     replaced: list[str] = []
+    seen: set[tuple[str, str]] = set()
     for message in messages:
+        if (message.queue, message.id) in seen:
+            continue
+        seen.add((message.queue, message.id))
         mark = by_queue.get(message.queue)
         if mark is None or int(message.sequence) > int(mark.sequence):
             todo.append(replace(message, first=0))

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from blockfold.domain import digest
 from blockfold.domain.action import Malformed
-from blockfold.domain.block import ActionRecord, Block, Head, MessageRecord, payload_hash
+from blockfold.domain.block import (
+    FORMAT,
+    ActionRecord,
+    Block,
+    Head,
+    MessageRecord,
+    payload_hash,
+)
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.context import Context, Event
 from blockfold.domain.errors import Corrupted
@@ -29,7 +36,8 @@ def chained(head: Head, blocks: Iterable[Block]) -> Iterator[Block]:
     """Pass blocks on while each follows the one before and is what its hashes say.
 
     Raises:
-        Corrupted: A number is missing, a parent differs, or a body is not the hashed one.
+        Corrupted: A number is missing, a parent differs, a body is not the hashed one, or the
+            header counts what the body does not hold.
     """
     for block in blocks:
         check_link(head, block)
@@ -46,19 +54,25 @@ def check_link(head: Head, block: Block) -> None:
     name = f"block {block.number} of machine {head.machine!r}"
     header = block.header
     for what, found, wanted in (
+        ("format", header.format, FORMAT),
         ("machine", header.machine, head.machine),
         ("number", header.number, head.number + 1),
         ("parent", header.parent, head.hash),
         ("body hash", payload_hash(block.payload), header.body),
         ("digest of its sum", digest.digest_of(block.total), header.digest),
         ("ordinal", header.ordinal, head.ordinal),
-        ("count of changes", len(block.body.set) + len(block.body.deleted), header.changes),
-        ("count of actions", sum(1 for _ in block.body.actions), block.actions),
     ):
-        if found != wanted:
-            raise Corrupted(f"{name}: its {what} is {found}, expected {wanted}")
+        _agree(name, what, found, wanted)
+    body = block.body
+    _agree(name, "count of changes", header.changes, len(body.set) + len(body.deleted))
+    _agree(name, "count of outcomes", header.outcomes, body.outcomes)
     if header.time < head.time:
         raise Corrupted(f"{name} is older than its parent")
+
+
+def _agree(name: str, what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise Corrupted(f"{name}: its {what} is {found}, expected {wanted}")
 
 
 def folded_total(entries: dict[str, Canonical], total: int, block: Block) -> int:

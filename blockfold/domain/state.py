@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from blockfold.domain.canonical import (
     Canonical,
-    Json,
     check_key,
     decode,
     encode_raw,
@@ -61,12 +60,13 @@ class State(MutableMapping[str, Any]):
             raise KeyError(key)
         if key in self._read:
             return self._read[key][0]
-        data = self._before(check_key(key))
+        key = check_key(key)
+        data = self._before(key)
         if data is None:
             raise KeyError(key)
         return self._hand_out(key, data)
 
-    def __setitem__(self, key: str, value: Json) -> None:
+    def __setitem__(self, key: str, value: Any) -> None:
         self._written[check_key(key)] = value
         self._deleted.discard(key)
 
@@ -75,7 +75,7 @@ class State(MutableMapping[str, Any]):
             raise KeyError(key)
         self._written.pop(key, None)
         self._read.pop(key, None)
-        self._deleted.add(key)
+        self._deleted.add(check_key(key))
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, str):
@@ -85,18 +85,29 @@ class State(MutableMapping[str, Any]):
         return key not in self._deleted and self._before(check_key(key)) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, _ in self._entries(""))
+        """The keys at the time of the call, in order, but for those deleted since."""
+        return (key for key, _ in self._entries("") if key not in self._deleted)
 
     def __len__(self) -> int:
         """How many keys there are; reads the whole state."""
         return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """Delete every key; reads the whole state, once."""
+        for key in self:
+            del self[key]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Entries whose key starts with the prefix, in key order.
 
         The keys are those at the time of the first step; a key that was deleted since is
         left out, a value written since is seen.
+
+        Raises:
+            LimitExceeded: The prefix is too long for a key, or no UTF-8.
         """
+        if prefix:
+            check_key(prefix)
         for key, data in self._entries(prefix):
             if data is not None and not self._touched(key):
                 yield key, self._hand_out(key, data)
@@ -198,8 +209,11 @@ class State(MutableMapping[str, Any]):
 
 
 def _same(value: object, before: Canonical) -> bool:
-    """Whether a value that was read still has its bytes; cheap, and may only err towards no."""
+    """Whether a value that was read is still the same; cheap, and may only err towards no.
+
+    The bytes alone would take NaN for null and a date for its string, the values 1 for True.
+    """
     try:
-        return encode_raw(value) == before
+        return encode_raw(value) == before and value == decode(before)
     except (TypeError, ValueError, RecursionError, OverflowError):
         return False

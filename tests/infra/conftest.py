@@ -28,18 +28,27 @@ Synthesize = Callable[[Stage, Platform], "dict[str, Any]"]
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Stage, Platform], Path]:
-    """Synthesizes the stack around an empty asset, nag rules included, once for each variant."""
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """An asset with next to nothing in it."""
     asset = tmp_path_factory.mktemp("asset")
     (asset / "code.py").write_text("")
-    bundle = Bundle(directory=asset, machine="machines.forest:Forest")
+    return Bundle(directory=asset, machine="machines.forest:Forest")
+
+
+@pytest.fixture(scope="session")
+def assembly(
+    tmp_path_factory: pytest.TempPathFactory, bundle: Bundle
+) -> Callable[[Stage, Platform], Path]:
+    """Synthesizes the stack around an empty asset, nag rules included, once for each variant."""
     made: dict[tuple[Stage, Platform], Path] = {}
 
     def synthesize(stage: Stage, platform: Platform) -> Path:
         if (stage, platform) not in made:
             out = tmp_path_factory.mktemp(f"{stage.value}-{platform.value}")
             app = App(outdir=str(out), context=project_context(ROOT), analytics_reporting=False)
-            BlockfoldStack(app, "Blockfold", bundle=bundle, stage=stage, platform=platform)
+            BlockfoldStack(
+                app, "Blockfold", bundle=bundle, stage=stage, platform=platform, count=100
+            )
             check_on_synth(app)
             app.synth()
             made[stage, platform] = out

@@ -35,10 +35,13 @@ def run(project: Path, out: Path, **context: str) -> subprocess.CompletedProcess
 @pytest.mark.timeout(120)
 def test_app_py_alone_writes_a_cloud_assembly_without_a_word(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "cdk.out"
-    done = run(project, out, stack="Orchard", platform="host")
+    done = run(project, out, stack="Orchard", platform="host", count="25")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     template = json.loads((out / "Orchard.template.json").read_text())
     assert template["Description"].endswith("machines.forest:Forest")
+    functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    counts = {f["Properties"]["Environment"]["Variables"]["BLOCKFOLD_COUNT"] for f in functions}
+    assert counts == {"25"}
     assets = json.loads((out / "Orchard.assets.json").read_text())["files"].values()
     (code,) = [a["source"] for a in assets if a["source"]["packaging"] == "zip"]
     assert (out / code["path"] / "lambdas" / "executor.py").is_file()

@@ -22,9 +22,17 @@ def test_an_empty_context_means_what_cdk_json_says() -> None:
 
 
 def test_every_option_can_be_chosen() -> None:
-    assert read(stack="Orchard-2", machine="m:C", stage="prod", platform="host") == Options(
-        stack="Orchard-2", machine="m:C", stage=Stage.PROD, platform=Platform.HOST
+    chosen = read(stack="Orchard-2", machine="m:C", stage="prod", platform="host", count="25")
+    assert chosen == Options(
+        stack="Orchard-2", machine="m:C", stage=Stage.PROD, platform=Platform.HOST, count=25
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "count"), [("1", 1), (25, 25), ("1000000000", 10**9), ("0", 0), (0, 0), ("none", 0)]
+)
+def test_a_count_is_a_number_or_text_and_none_is_zero(written: object, count: int) -> None:
+    assert read(count=written).count == count
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,13 @@ def test_every_option_can_be_chosen() -> None:
         ({"stack": "2nd"}, "a letter first"),
         ({"stack": "under_score"}, "letters, digits and hyphens"),
         ({"stack": "a" * 129}, "128 at most"),
+        ({"count": "-1"}, "context 'count' is '-1': write a whole number of blocks from 1 to 1000"),
+        ({"count": "ten"}, "for example `-c count=100`, or none for no snapshots"),
+        ({"count": "1e3"}, "context 'count' is '1e3'"),
+        ({"count": ""}, "context 'count' is ''"),
+        ({"count": True}, "context 'count' is True"),
+        ({"count": 2.5}, "context 'count' is 2.5"),
+        ({"count": "1000000001"}, "from 1 to 1000000000"),
         ({"machine": 7}, "context 'machine' is 7: write `-c machine=machines.forest:Forest`"),
     ],
 )

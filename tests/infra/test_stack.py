@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,52 +13,17 @@ from infra import executor
 from infra.dependencies import LAMBDA_PYTHON
 from infra.function import RUNTIME
 from infra.options import Platform, Stage
-
-Template = dict[str, Any]
+from tests.infra.templates import (
+    Template,
+    as_list,
+    function,
+    named,
+    of_type,
+    policies_of,
+    source_of,
+)
 
 FOURTEEN_DAYS = 14 * 24 * 3600
-
-EXECUTOR_MAY = {
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "sqs:ReceiveMessage",
-    "Blocks dynamodb:GetItem",
-    "Blocks dynamodb:PutItem",
-    "Blocks dynamodb:Query",
-    "State dynamodb:BatchGetItem",
-    "State dynamodb:GetItem",
-    "State dynamodb:PartiQLInsert",
-    "State dynamodb:PartiQLUpdate",
-    "State dynamodb:Query",
-    "Machines dynamodb:GetItem",
-    "Machines dynamodb:PutItem",
-    "Machines dynamodb:UpdateItem",
-    "s3:GetObject",
-    "s3:PutObject",
-}
-
-
-def named(template: Template, output: str, type_: str) -> Template:
-    """The resource of `type_` that an output names."""
-    value = template["Outputs"][output]["Value"]
-    resource: Template = template["Resources"][value["Ref"]]
-    assert resource["Type"] == type_
-    return resource
-
-
-def of_type(template: Template, type_: str) -> list[Template]:
-    return [r for r in template["Resources"].values() if r["Type"] == type_]
-
-
-def statements(template: Template) -> Iterator[Template]:
-    for policy in of_type(template, "AWS::IAM::Policy"):
-        yield from policy["Properties"]["PolicyDocument"]["Statement"]
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.parametrize("output", ["ActionsQueueUrl", "DeadLetterQueueUrl"])
@@ -86,13 +50,12 @@ def test_actions_go_to_the_dead_letters_only_after_a_hundred_receives(dev: Templ
 
 def test_a_message_stays_invisible_for_six_timeouts_of_its_executor(dev: Template) -> None:
     queue = named(dev, "ActionsQueueUrl", "AWS::SQS::Queue")["Properties"]
-    function = named(dev, "ExecutorFunctionName", "AWS::Lambda::Function")["Properties"]
-    assert function["Timeout"] == executor.TIMEOUT_SECONDS
-    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert function(dev, "Executor")["Timeout"] == executor.TIMEOUT_SECONDS
+    assert queue["VisibilityTimeout"] >= 6 * executor.TIMEOUT_SECONDS
 
 
 def test_the_executor_answers_for_single_messages_of_full_batches(dev: Template) -> None:
-    (source,) = of_type(dev, "AWS::Lambda::EventSourceMapping")
+    source = source_of(dev, "Executor")
     queue = dev["Outputs"]["ActionsQueueUrl"]["Value"]["Ref"]
     assert source["Properties"]["EventSourceArn"] == {"Fn::GetAtt": [queue, "Arn"]}
     assert source["Properties"]["BatchSize"] == 10
@@ -100,10 +63,9 @@ def test_the_executor_answers_for_single_messages_of_full_batches(dev: Template)
     assert "MaximumBatchingWindowInSeconds" not in source["Properties"]  # FIFO knows none
 
 
-def test_the_executor_may_read_its_queue_before_it_is_connected(dev: Template) -> None:
-    (source,) = of_type(dev, "AWS::Lambda::EventSourceMapping")
-    policies = [n for n, r in dev["Resources"].items() if r["Type"] == "AWS::IAM::Policy"]
-    assert set(policies) <= set(as_list(source["DependsOn"]))
+@pytest.mark.parametrize("name", ["Executor", "Announcer"])
+def test_a_function_may_read_its_source_before_it_is_connected(dev: Template, name: str) -> None:
+    assert policies_of(dev, name).keys() <= set(as_list(source_of(dev, name)["DependsOn"]))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +110,7 @@ def test_the_bucket_is_private_and_encrypted_and_leaves_no_parts_behind(dev: Tem
     ("output", "policy_type", "target"),
     [
         ("SnapshotsBucketName", "AWS::S3::BucketPolicy", "Bucket"),
+        ("FailureQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
         ("ActionsQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
         ("DeadLetterQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
     ],
@@ -167,36 +130,11 @@ def test_nobody_gets_in_without_tls(
     assert [denial["Principal"] for denial in denials] == [{"AWS": "*"}]
 
 
-def test_the_executor_may_do_exactly_this(dev: Template) -> None:
-    tables = {
-        dev["Outputs"][f"{name}TableName"]["Value"]["Ref"]: f"{name} "
-        for name in ("Blocks", "State", "Machines")
-    }
-    granted = set()
-    for statement in statements(dev):
-        assert statement["Effect"] == "Allow"
-        for resource in as_list(statement["Resource"]):
-            owner = tables.get(resource.get("Fn::GetAtt", [""])[0], "")
-            granted |= {owner + action for action in as_list(statement["Action"])}
-    assert granted == EXECUTOR_MAY
-    (role,) = of_type(dev, "AWS::IAM::Role")
-    assert not {"ManagedPolicyArns", "Policies"} & role["Properties"].keys()
-
-
-def test_the_only_wildcard_is_the_prefix_of_the_objects(dev: Template) -> None:
-    bucket = dev["Outputs"]["SnapshotsBucketName"]["Value"]["Ref"]
-    objects = {"Fn::Join": ["", [{"Fn::GetAtt": [bucket, "Arn"]}, "/machines/*"]]}
-    for statement in statements(dev):
-        assert "*" not in "".join(as_list(statement["Action"]))
-        wild = [r for r in as_list(statement["Resource"]) if "*" in json.dumps(r)]
-        assert wild in ([], [objects])
-
-
 def test_functions_run_on_graviton_and_their_logs_end(dev: Template) -> None:
     functions = of_type(dev, "AWS::Lambda::Function")
     assert functions
-    for function in functions:
-        properties = function["Properties"]
+    for resource in functions:
+        properties = resource["Properties"]
         assert properties["Architectures"] == ["arm64"]
         assert properties["Runtime"] == RUNTIME.name == f"python{LAMBDA_PYTHON}"
         assert properties["Description"].startswith("Blockfold")
@@ -204,27 +142,44 @@ def test_functions_run_on_graviton_and_their_logs_end(dev: Template) -> None:
         assert logs["Properties"]["RetentionInDays"] > 0
 
 
-def test_the_executor_is_told_where_everything_is(dev: Template) -> None:
-    function = named(dev, "ExecutorFunctionName", "AWS::Lambda::Function")["Properties"]
+@pytest.mark.parametrize(
+    ("name", "service", "own"),
+    [
+        ("Executor", "executor", {"BLOCKFOLD_ACTIONS_QUEUE_URL": "ActionsQueueUrl"}),
+        ("Announcer", "announcer", {"BLOCKFOLD_EVENT_BUS": "EventBusName"}),
+        ("Dumper", "dumper", {}),
+        ("Restore", "restorer", {}),
+    ],
+)
+def test_each_function_is_told_where_everything_is(
+    dev: Template, name: str, service: str, own: dict[str, str]
+) -> None:
     outputs = {name: output["Value"] for name, output in dev["Outputs"].items()}
-    assert function["Handler"] == "lambdas.executor.handler"
-    assert function["Environment"]["Variables"] == {
+    assert function(dev, name)["Handler"] == f"lambdas.{service}.handler"
+    assert function(dev, name)["Environment"]["Variables"] == {
         "BLOCKFOLD_MACHINE": "machines.forest:Forest",
+        "BLOCKFOLD_COUNT": "100",
         "BLOCKFOLD_BLOCKS_TABLE": outputs["BlocksTableName"],
         "BLOCKFOLD_STATE_TABLE": outputs["StateTableName"],
         "BLOCKFOLD_MACHINES_TABLE": outputs["MachinesTableName"],
         "BLOCKFOLD_SNAPSHOTS_BUCKET": outputs["SnapshotsBucketName"],
-        "POWERTOOLS_SERVICE_NAME": "executor",
+        "POWERTOOLS_SERVICE_NAME": service,
         "POWERTOOLS_METRICS_NAMESPACE": "Blockfold",
         "POWERTOOLS_LOG_LEVEL": "INFO",
+        **{variable: outputs[output] for variable, output in own.items()},
     }
+
+
+@pytest.mark.parametrize("name", ["Dumper", "Restore"])
+def test_work_on_whole_states_may_take_as_long_as_lambda_allows(dev: Template, name: str) -> None:
+    assert function(dev, name)["Timeout"] == 15 * 60
 
 
 def test_nothing_has_a_name_of_its_own(dev: Template) -> None:
     names = {"TableName", "BucketName", "QueueName", "FunctionName", "RoleName", "LogGroupName"}
     for resource in dev["Resources"].values():
-        given = names & resource["Properties"].keys()
-        assert not given or resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        properties = resource["Properties"]
+        assert not [name for name in names if isinstance(properties.get(name), str)]
 
 
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::Logs::LogGroup")
@@ -263,7 +218,7 @@ def test_a_laptop_runs_the_same_template(
 def _portable(template: Template) -> Template:
     """The template without what may differ: the asset's hash and the architecture."""
     copied = deepcopy(template)
-    for function in of_type(copied, "AWS::Lambda::Function"):
-        del function["Properties"]["Architectures"]
-        del function["Properties"]["Code"]["S3Key"]
+    for resource in of_type(copied, "AWS::Lambda::Function"):
+        del resource["Properties"]["Architectures"]
+        del resource["Properties"]["Code"]["S3Key"]
     return copied

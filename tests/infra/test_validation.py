@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,3 +42,19 @@ def test_a_template_that_cloudformation_would_refuse_fails_the_synthesis(app: Ap
     CfnResource(Stack(app, "Wrong"), "Queue", type="AWS::SQS::Queue", properties=queue)
     with pytest.raises(RuntimeError, match="CloudFormation-Validate"):
         app.synth()
+
+
+def test_every_feature_flag_is_decided_as_the_cdk_recommends(
+    assembly: Callable[[Stage, Platform], Path],
+) -> None:
+    """Otherwise the CLI remarks after each deployment on flags that are not configured."""
+    manifest = json.loads((assembly(Stage.DEV, Platform.LAMBDA) / "manifest.json").read_text())
+    (report,) = [
+        artifact["properties"]["flags"]
+        for artifact in manifest["artifacts"].values()
+        if artifact["type"] == "cdk:feature-flag-report"
+    ]
+    assert len(report) > 50
+    for name, flag in report.items():
+        effective = flag.get("userValue", flag.get("unconfiguredBehavesLike", {}).get("v2", False))
+        assert effective == flag["recommendedValue"], name

@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
 from blockfold.adapters.dynamodb.items import INLINE_BYTES, from_item, pack, to_item
-from blockfold.adapters.keys import body_key
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict
+from blockfold.domain.keys import body_key
 from blockfold.ports import ObjectStore
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 
-from blockfold.adapters.keys import body_key
 from blockfold.domain import digest
 from blockfold.domain.block import FORMAT, Block, Header, payload_hash
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
+from blockfold.domain.keys import body_key
 from blockfold.ports import ObjectStore
 
 if TYPE_CHECKING:
@@ -90,7 +90,10 @@ def _name(item: dict[str, Any]) -> str:
 
 def _block(item: dict[str, Any], payload: Canonical) -> Block:
     if (version := int(item["format"]["N"])) != FORMAT:
-        raise Corrupted(f"block format {version} is unknown to this version, which reads {FORMAT}")
+        raise Corrupted(
+            f"{_name(item)} has format {version}, this version reads {FORMAT}",
+            hint="if a newer version wrote it, use that one",
+        )
     applied, rejected, failed, malformed = (int(each["N"]) for each in item["outcomes"]["L"])
     total = int.from_bytes(item["sum"]["B"], "big")
     header = Header(

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
+from blockfold.adapters.dynamodb.values import from_attribute, to_attribute
+from blockfold.domain.schedule import OFF, Schedule, Setting
 from blockfold.ports import MachineRecord
 
 if TYPE_CHECKING:
@@ -30,14 +33,18 @@ class DynamoMachines:
         self._client = client
         self._table = table
 
-    def register(self, machine: str) -> MachineRecord:
+    def register(self, machine: str, schedule: Schedule = OFF) -> MachineRecord:
         """See `Machines.register`."""
         try:
             answer = self._client.update_item(
                 TableName=self._table,
                 Key={"machine": {"S": machine}},
-                UpdateExpression="SET flushed = if_not_exists(flushed, :none)",
-                ExpressionAttributeValues={":none": {"N": "0"}},
+                UpdateExpression=(
+                    "SET flushed = if_not_exists(flushed, :none), "
+                    "revision = if_not_exists(revision, :none), "
+                    "dumper = if_not_exists(dumper, :dumper)"
+                ),
+                ExpressionAttributeValues={":none": {"N": "0"}, ":dumper": _settings(schedule)},
                 ReturnValues="ALL_NEW",
             )
         except (ClientError, BotoCoreError) as error:
@@ -56,17 +63,31 @@ class DynamoMachines:
 
     def raise_flushed(self, machine: str, number: int) -> None:
         """See `Machines.raise_flushed`."""
+        self._raise(machine, "flushed", number)
+
+    def raise_dumped(self, machine: str, number: int) -> None:
+        """See `Machines.raise_dumped`."""
+        self._raise(machine, "dumped", number)
+
+    def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
+        """See `Machines.set_schedule`."""
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key={"machine": {"S": machine}},
-                UpdateExpression="SET flushed = :number",
-                ConditionExpression="attribute_not_exists(flushed) OR flushed < :number",
-                ExpressionAttributeValues={":number": {"N": str(number)}},
+                Key={"machine": {"S": record.machine}},
+                UpdateExpression="SET dumper = :dumper, revision = :next",
+                ConditionExpression="revision = :read",
+                ExpressionAttributeValues={
+                    ":dumper": _settings(schedule),
+                    ":read": {"N": str(record.revision)},
+                    ":next": {"N": str(record.revision + 1)},
+                },
             )
         except (ClientError, BotoCoreError) as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise self._failed("update", machine, error) from error
+            if code_of(error) == "ConditionalCheckFailedException":
+                return False
+            raise self._failed("update", record.machine, error) from error
+        return True
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
@@ -76,9 +97,39 @@ class DynamoMachines:
         except (ClientError, BotoCoreError) as error:
             raise unavailable(f"could not list the machines in {self._table}", error) from error
 
+    def _raise(self, machine: str, attribute: str, number: int) -> None:
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"machine": {"S": machine}},
+                UpdateExpression="SET #attribute = :number",
+                ConditionExpression="attribute_not_exists(#attribute) OR #attribute < :number",
+                ExpressionAttributeNames={"#attribute": attribute},
+                ExpressionAttributeValues={":number": {"N": str(number)}},
+            )
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise self._failed("update", machine, error) from error
+
     def _failed(self, verb: str, machine: str, error: Exception) -> Exception:
         return unavailable(f"could not {verb} machine {machine!r} in {self._table}", error)
 
 
 def _record(item: dict[str, AttributeValueTypeDef]) -> MachineRecord:
-    return MachineRecord(item["machine"]["S"], int(item.get("flushed", {"N": "0"})["N"]))
+    settings = from_attribute(item["dumper"]) if "dumper" in item else []
+    schedule = Schedule(msgspec.convert(settings, tuple[Setting, ...])) if settings else OFF
+    return MachineRecord(
+        item["machine"]["S"],
+        flushed=_number(item, "flushed"),
+        dumped=_number(item, "dumped"),
+        schedule=schedule,
+        revision=_number(item, "revision"),
+    )
+
+
+def _settings(schedule: Schedule) -> AttributeValueTypeDef:
+    return to_attribute(msgspec.to_builtins(list(schedule.settings)))
+
+
+def _number(item: dict[str, AttributeValueTypeDef], attribute: str) -> int:
+    return int(item[attribute]["N"]) if attribute in item else 0

@@ -23,3 +23,18 @@ def body_key(machine: str, number: int, sha256: str) -> str:
         sha256: The body's hash as the header names it.
     """
     return f"{machine_prefix(machine)}log/{number:012d}-{sha256}"
+
+
+def snapshots_prefix(machine: str) -> str:
+    """Where a machine's manifests stand."""
+    return f"{machine_prefix(machine)}snapshots/"
+
+
+def manifest_key(machine: str, number: int) -> str:
+    """Where the manifest of a snapshot stands: twelve digits, so that keys sort by number."""
+    return f"{snapshots_prefix(machine)}{number:012d}.json"
+
+
+def run_key(machine: str, sha256: str) -> str:
+    """Where a run stands."""
+    return f"{machine_prefix(machine)}runs/{sha256}.jsonl.zst"

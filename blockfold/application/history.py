@@ -1,0 +1,134 @@
+"""Whole states of the past: from the nearest snapshot, forward along the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blockfold.domain.block import Block, Head
+from blockfold.domain.canonical import Canonical
+from blockfold.domain.errors import Corrupted, NotFound
+from blockfold.domain.manifest import Manifest
+from blockfold.domain.replay import check_link, fold
+from blockfold.ports import BlockLog, SnapshotStore
+
+
+@dataclass(slots=True)
+class Replica:
+    """A machine's whole state in memory, which follows the log; runs no user code.
+
+    Attributes:
+        head: The block that it stands at.
+        entries: The state after that block, in no order.
+        snapshots: Where restore and fork blocks take their state from.
+    """
+
+    head: Head
+    entries: dict[str, Canonical]
+    snapshots: SnapshotStore
+
+    def advance(self, block: Block) -> None:
+        """Go on by one block.
+
+        Raises:
+            Corrupted: The block does not follow, or names a snapshot that is missing or damaged.
+        """
+        check_link(self.head, block)
+        if block.body.origin is not None:
+            self.entries = origin_state(self.snapshots, block)
+        else:
+            fold(self.entries, block)
+        self.head = block.head
+
+    def sorted_entries(self) -> Iterator[tuple[str, Canonical]]:
+        """The state in key order."""
+        return ((key, self.entries[key]) for key in sorted(self.entries))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads states of the past.
+
+    Attributes:
+        log: The blocks.
+        snapshots: The snapshots.
+    """
+
+    log: BlockLog
+    snapshots: SnapshotStore
+
+    def at(self, machine: str, number: int) -> Replica:
+        """The state right after a block.
+
+        Args:
+            machine: The machine's id.
+            number: The block; 0 for the state before the first. It must exist.
+
+        Raises:
+            Corrupted: Log or snapshot are damaged.
+        """
+        replica = self.nearest(machine, number)
+        self.forward(replica, number)
+        return replica
+
+    def nearest(self, machine: str, number: int) -> Replica:
+        """The newest snapshot at or below a block, or the empty state before block 1."""
+        numbers = [each for each in self.snapshots.numbers(machine) if each <= number]
+        manifest = self.snapshots.get(machine, numbers[-1]) if numbers else None
+        if manifest is None:
+            return Replica(Head(machine=machine), {}, self.snapshots)
+        return Replica(_head(manifest), dict(self.snapshots.entries(manifest)), self.snapshots)
+
+    def forward(self, replica: Replica, number: int) -> None:
+        """Bring a replica up to a block.
+
+        Raises:
+            NotFound: The log ends before it.
+            Corrupted: Log or snapshot are damaged.
+        """
+        for block in self.log.read(replica.head.machine, replica.head.number + 1, number):
+            replica.advance(block)
+        if replica.head.number != number:
+            raise NotFound(
+                f"the log of machine {replica.head.machine!r} ends at block "
+                f"{replica.head.number}, before block {number}"
+            )
+
+
+def origin_state(snapshots: SnapshotStore, block: Block) -> dict[str, Canonical]:
+    """The state that a restore or fork block brings.
+
+    Raises:
+        Corrupted: Its snapshot is missing, damaged, or of another state.
+    """
+    return dict(snapshots.entries(origin_manifest(snapshots, block)))
+
+
+def origin_manifest(snapshots: SnapshotStore, block: Block) -> Manifest:
+    """The snapshot that a restore or fork block names.
+
+    Raises:
+        Corrupted: It is missing, damaged, or of another state than the block says.
+    """
+    origin = block.body.origin
+    if origin is None:
+        raise Corrupted(f"block {block.number} of machine {block.machine!r} has no origin")
+    manifest = snapshots.open(origin.manifest)
+    if manifest.hash != origin.hash or manifest.total != block.total:
+        raise Corrupted(
+            f"{origin.manifest} is not the snapshot that block {block.number} of machine "
+            f"{block.machine!r} brings back"
+        )
+    return manifest
+
+
+def _head(manifest: Manifest) -> Head:
+    return Head(
+        machine=manifest.machine,
+        number=manifest.number,
+        hash=manifest.hash,
+        total=manifest.total,
+        ordinal=manifest.ordinal,
+        time=manifest.time,
+        epoch=manifest.epoch,
+    )

@@ -1,0 +1,80 @@
+"""Alarms on what nobody would notice: work given up, work that stands still.
+
+No alarm has an action: docs/deploy.md shows how to add one.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+_MINUTE = Duration.minutes(1)
+
+_PATIENCE = Duration.minutes(15)
+"""How old the oldest waiting action or block may be: longer than a burst takes to work off."""
+
+
+class Alarms(Construct):
+    """Given-up actions, given-up background work, a queue or a stream that does not move."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        actions: sqs.IQueue,
+        dead_letters: sqs.IQueue,
+        failures: sqs.IQueue,
+        announcer: lambda_.IFunction,
+    ) -> None:
+        """Watch the three queues and the stream that `announcer` reads."""
+        super().__init__(scope, id_)
+        self._not_empty(
+            "DeadLetters", dead_letters, "actions were given up: the order of a machine has a hole"
+        )
+        self._not_empty(
+            "Failures", failures, "a block was not announced, or a due snapshot not taken"
+        )
+        self._late(
+            "WaitingActions",
+            actions.metric_approximate_age_of_oldest_message(period=_MINUTE, statistic="Maximum"),
+            _PATIENCE.to_seconds(),
+            "actions wait: the executor fails or is too slow for a machine",
+        )
+        self._late(
+            "WaitingBlocks",
+            announcer.metric("IteratorAge", period=_MINUTE, statistic="Maximum"),
+            _PATIENCE.to_milliseconds(),
+            "blocks wait for their announcement: the announcer fails or is too slow",
+        )
+
+    def _not_empty(self, id_: str, queue: sqs.IQueue, meaning: str) -> None:
+        """SQS falls silent about a queue that nobody uses: what was true then still holds."""
+        cloudwatch.Alarm(
+            self,
+            id_,
+            alarm_description=f"Blockfold: {meaning}",
+            metric=queue.metric_approximate_number_of_messages_visible(
+                period=_MINUTE, statistic="Maximum"
+            ),
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+        )
+
+    def _late(self, id_: str, age: cloudwatch.IMetric, limit: float, meaning: str) -> None:
+        """Three minutes in a row; no measurement means that nothing waits."""
+        cloudwatch.Alarm(
+            self,
+            id_,
+            alarm_description=f"Blockfold: {meaning}",
+            metric=age,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=limit,
+            evaluation_periods=3,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )

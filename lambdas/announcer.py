@@ -1,0 +1,69 @@
+"""Announcer λ: Blocks stream → events on the bus.
+
+Blocks that could not be announced are reported with all behind them, so that the stream delivers
+them again.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from blockfold.adapters.dynamodb.items import from_item
+from blockfold.application.announce import Announcer
+from blockfold.bootstrap import Adapters, announcer
+from blockfold.domain.errors import BlockfoldError
+from blockfold.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+metrics = Metrics()
+
+
+@cache
+def _adapters() -> Adapters:
+    return Adapters(Settings.from_environment())
+
+
+@cache
+def _announcer() -> Announcer:
+    return announcer(_adapters())
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Announce the blocks of a stream batch; answer with the first record to deliver again."""
+    inserted = [record for record in event["Records"] if record["eventName"] == "INSERT"]
+    try:
+        blocks = [
+            from_item(native(record["dynamodb"]["NewImage"]), _adapters().objects)
+            for record in inserted
+        ]
+        count = _announcer().announce(blocks)
+    except BlockfoldError as error:
+        metrics.add_metric("AnnounceErrors", MetricUnit.Count, 1)
+        logger.warning("announce failed", records=len(inserted), error=str(error))
+        first = inserted[0]["dynamodb"]["SequenceNumber"]
+        return {"batchItemFailures": [{"itemIdentifier": first}]}
+    metrics.add_metric("Announced", MetricUnit.Count, count)
+    logger.info(
+        "announced", events=count, blocks=[f"{block.machine}/{block.number}" for block in blocks]
+    )
+    return {"batchItemFailures": []}
+
+
+def native(image: dict[str, Any]) -> dict[str, Any]:
+    """A stream image as boto3 gives items: in the event, binary values are base64."""
+    return {name: _attribute(value) for name, value in image.items()}
+
+
+def _attribute(attribute: dict[str, Any]) -> dict[str, Any]:
+    if "B" in attribute:
+        return {"B": base64.b64decode(attribute["B"])}
+    return attribute

@@ -1,0 +1,21 @@
+"""What every test needs: Hypothesis profiles, many more examples when BLOCKFOLD_SOAK is set."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+from tests.emulator import emulator
+
+__all__ = ["emulator"]
+
+_SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
+
+settings.register_profile(
+    "ci", max_examples=60, deadline=None, print_blob=True, suppress_health_check=_SLOW_IS_FINE
+)
+settings.register_profile(
+    "soak", max_examples=3_000, deadline=None, print_blob=True, suppress_health_check=_SLOW_IS_FINE
+)
+settings.load_profile("soak" if os.environ.get("BLOCKFOLD_SOAK") else "ci")

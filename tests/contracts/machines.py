@@ -1,0 +1,68 @@
+"""What every register of machines must do."""
+
+from __future__ import annotations
+
+from blockfold.domain.schedule import OFF
+from blockfold.ports import MachineRecord, Machines
+from tests.contracts.samples import new_machine
+
+
+class MachinesContract:
+    """Subclasses give the fixture ``machines``."""
+
+    def test_an_unknown_machine_has_no_record(self, machines: Machines) -> None:
+        assert machines.get(new_machine()) is None
+
+    def test_registering_is_idempotent(self, machines: Machines) -> None:
+        machine = new_machine()
+        new = MachineRecord(machine, flushed=0, schedule=OFF)
+        assert machines.register(machine) == new
+        assert machines.register(machine) == new
+        assert machines.get(machine) == new
+
+    def test_registering_again_keeps_what_is_stored(self, machines: Machines) -> None:
+        machine = new_machine()
+        machines.register(machine)
+        machines.raise_flushed(machine, 7)
+        assert machines.register(machine).flushed == 7
+        record = machines.get(machine)
+        assert record is not None
+        assert record.flushed == 7
+
+    def test_flushed_only_rises(self, machines: Machines) -> None:
+        machine = new_machine()
+        machines.register(machine)
+        seen = []
+        for number in (3, 2, 3, 9, 10, 9, 1, 100, 99):
+            machines.raise_flushed(machine, number)
+            record = machines.get(machine)
+            assert record is not None
+            seen.append(record.flushed)
+        assert seen == [3, 3, 3, 9, 10, 10, 10, 100, 100]
+
+    def test_flushed_and_dumped_are_apart(self, machines: Machines) -> None:
+        machine = new_machine()
+        machines.register(machine)
+        machines.raise_flushed(machine, 9)
+        machines.raise_dumped(machine, 4)
+        machines.raise_dumped(machine, 3)
+        record = machines.get(machine)
+        assert record is not None
+        assert (record.flushed, record.dumped) == (9, 4)
+
+    def test_a_machine_that_was_never_registered_can_be_flushed(self, machines: Machines) -> None:
+        machine = new_machine()
+        machines.raise_flushed(machine, 5)
+        assert machines.register(machine).flushed == 5
+
+    def test_all_machines_are_listed_once(self, machines: Machines) -> None:
+        names = sorted(new_machine() for _ in range(30))
+        for number, name in enumerate(names):
+            machines.register(name)
+            machines.raise_flushed(name, number)
+            machines.register(name)
+        listed = [record for record in machines.list() if record.machine in names]
+        assert sorted(record.machine for record in listed) == names
+        assert {record.machine: record.flushed for record in listed} == {
+            name: number for number, name in enumerate(names)
+        }

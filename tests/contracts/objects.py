@@ -1,0 +1,45 @@
+"""What every `ObjectStore` must do."""
+
+from __future__ import annotations
+
+import pytest
+
+from blockfold.domain.keys import body_key
+from blockfold.ports import ObjectStore
+from tests.contracts.samples import new_machine
+
+
+class ObjectStoreContract:
+    """Subclasses give the fixture ``objects``."""
+
+    @pytest.mark.parametrize("data", [b"", b"\0\xff bytes", bytes(3_000_000)])
+    def test_an_object_comes_back_to_the_byte(self, objects: ObjectStore, data: bytes) -> None:
+        key = body_key(new_machine(), 1, "ab" * 32)
+        assert objects.put_new(key, data)
+        assert objects.get(key) == data
+
+    def test_there_is_no_object_that_was_not_stored(self, objects: ObjectStore) -> None:
+        assert objects.get(body_key(new_machine(), 1, "ab" * 32)) is None
+
+    def test_a_taken_key_keeps_its_object(self, objects: ObjectStore) -> None:
+        key, data = body_key(new_machine(), 1, "ab" * 32), b"first"
+        assert objects.put_new(key, data)
+        assert not objects.put_new(key, data)
+        assert not objects.put_new(key, b"second")
+        assert objects.get(key) == data
+
+    def test_keys_with_percent_signs_are_not_decoded(self, objects: ObjectStore) -> None:
+        machine = new_machine()
+        encoded, plain = f"{machine}/a%2Fb", f"{machine}/a/b"
+        assert objects.put_new(encoded, b"encoded")
+        assert objects.put_new(plain, b"plain")
+        assert objects.get(encoded) == b"encoded"
+        assert objects.get(plain) == b"plain"
+
+    def test_keys_are_listed_by_prefix_in_order(self, objects: ObjectStore) -> None:
+        prefix = f"list/{new_machine()}/"
+        keys = [f"{prefix}{number:012d}" for number in (10, 2, 33)]
+        for key in (*keys, f"{prefix[:-1]}0/1"):
+            objects.put_new(key, b"x")
+        assert list(objects.list(prefix)) == sorted(keys)
+        assert list(objects.list(f"{prefix}none")) == []

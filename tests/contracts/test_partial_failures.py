@@ -1,0 +1,311 @@
+"""Batches that are done in part, answers that are lost: injected around the real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from blockfold.adapters import backoff
+from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoStateTable
+from blockfold.adapters.s3 import PUT_ATTEMPTS, S3ObjectStore
+from blockfold.bootstrap import Adapters
+from blockfold.domain.canonical import encode
+from blockfold.domain.errors import BlockConflict, Misconfigured, NotFound, Unavailable
+from blockfold.ports import Row, Write
+from tests.contracts.samples import chain, new_machine
+
+Answer = dict[str, Any]
+Operation = Callable[..., Answer]
+Injection = Callable[[Operation, Answer], Answer]
+
+RETRYABLE = [
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+    "TransactionConflict",
+    "InternalServerError",
+]
+
+
+class Injecting:
+    """A real client, with an injection for each next call of one operation."""
+
+    def __init__(self, client: Any, operation: str, injections: Iterator[Injection]) -> None:
+        self._client = client
+        self._operation = operation
+        self._injections = injections
+        self.requests: list[Answer] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+        if name != self._operation:
+            return real
+
+        def call(**request: Any) -> Answer:
+            self.requests.append(request)
+            injection = next(self._injections, None)
+            return real(**request) if injection is None else injection(real, request)
+
+        return call
+
+
+def every_other_refused(code: str) -> Injection:
+    """Half of the statements are done, the others refused."""
+
+    def inject(real: Operation, request: Answer) -> Answer:
+        done = iter(real(Statements=request["Statements"][::2])["Responses"])
+        error = {"Error": {"Code": code, "Message": "injected"}}
+        return {
+            "Responses": [
+                error if position % 2 else next(done)
+                for position in range(len(request["Statements"]))
+            ]
+        }
+
+    return inject
+
+
+def all_answer(error: Answer) -> Injection:
+    """Nothing is done, every statement answers alike."""
+
+    def inject(_real: Operation, request: Answer) -> Answer:
+        return {"Responses": [{"Error": error} for _ in request["Statements"]]}
+
+    return inject
+
+
+def half_done_then_lost(real: Operation, request: Answer) -> Answer:
+    real(Statements=request["Statements"][: len(request["Statements"]) // 2])
+    raise ReadTimeoutError(endpoint_url="http://injected")
+
+
+def done_then_lost(real: Operation, request: Answer) -> Answer:
+    real(**request)
+    raise ReadTimeoutError(endpoint_url="http://injected")
+
+
+def refused_whole(_real: Operation, _request: Answer) -> Answer:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "injected"}}, "X")
+
+
+def half_unprocessed(real: Operation, request: Answer) -> Answer:
+    ((table, asked),) = request["RequestItems"].items()
+    keys = asked["Keys"]
+    cut = len(keys) // 2
+    answer = real(RequestItems={table: {**asked, "Keys": keys[:cut]}}) if cut else {"Responses": {}}
+    return {**answer, "UnprocessedKeys": {table: {**asked, "Keys": keys[cut:]}}}
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries, taken down instead of waited."""
+    waits: list[float] = []
+    monkeypatch.setattr(backoff.time, "sleep", waits.append)
+    return waits
+
+
+def writes(count: int) -> list[Write]:
+    return [Write(f"k{n:03d}", encode(n) if n % 5 else None, 2, n % 3 == 0) for n in range(count)]
+
+
+def rows(count: int) -> list[Row]:
+    return [Row(write.key, write.value, write.block) for write in writes(count)]
+
+
+class TestStateTable:
+    def flaky(
+        self, on: Adapters, operation: str, injections: list[Injection] | Iterator[Injection]
+    ) -> tuple[DynamoStateTable, Injecting]:
+        client: Any = Injecting(on.clients.dynamodb, operation, iter(injections))
+        return DynamoStateTable(client, on.settings.state_table, on.clock), client
+
+    @pytest.mark.parametrize("code", RETRYABLE)
+    def test_refused_statements_are_tried_again_after_a_wait(
+        self, ministack: Adapters, waits: list[float], code: str
+    ) -> None:
+        machine = new_machine()
+        table, client = self.flaky(
+            ministack, "batch_execute_statement", [every_other_refused(code)] * 4
+        )
+        table.write(machine, writes(60))
+        assert list(ministack.table.scan(machine)) == rows(60)
+        assert waits
+        first = [len(request["Statements"]) for request in client.requests[:3]]
+        assert first == [25, 25, 10]
+
+    def test_only_what_was_refused_is_tried_again(self, ministack: Adapters) -> None:
+        machine = new_machine()
+        table, client = self.flaky(
+            ministack, "batch_execute_statement", [every_other_refused("ThrottlingError")]
+        )
+        table.write(machine, [Write(f"k{n}", encode(n), 1, True) for n in range(20)])
+        assert [len(request["Statements"]) for request in client.requests] == [20, 10]
+
+    def test_no_end_of_refusals_is_unavailable_and_the_next_write_makes_it_good(
+        self, ministack: Adapters, waits: list[float]
+    ) -> None:
+        machine = new_machine()
+        endless = iter(lambda: every_other_refused("ThrottlingError"), None)
+        table, client = self.flaky(ministack, "batch_execute_statement", endless)
+        with pytest.raises(Unavailable, match="ThrottlingError: injected") as caught:
+            table.write(machine, [Write("first", encode(1), 1), *writes(999)])
+        assert f"keys of machine {machine!r}" in caught.value.message
+        assert len(waits) == backoff.ATTEMPTS - 1
+        assert 0 < len(list(ministack.table.scan(machine))) < 1_000
+        ministack.table.write(machine, [Write("first", encode(1), 1), *writes(999)])
+        assert list(ministack.table.scan(machine)) == [Row("first", encode(1), 1), *rows(999)]
+
+    @pytest.mark.parametrize("injection", [half_done_then_lost, done_then_lost, refused_whole])
+    def test_a_lost_answer_is_unavailable_and_writing_again_makes_it_good(
+        self, ministack: Adapters, injection: Injection
+    ) -> None:
+        machine = new_machine()
+        table, _ = self.flaky(ministack, "batch_execute_statement", [injection])
+        with pytest.raises(Unavailable, match="could not write the state"):
+            table.write(machine, writes(40))
+        table.write(machine, writes(40))
+        assert list(ministack.table.scan(machine)) == rows(40)
+
+    def test_a_fence_that_fails_without_a_reason_is_tried_again(
+        self, ministack: Adapters, waits: list[float]
+    ) -> None:
+        machine = new_machine()
+        item = {"machine": {"S": machine}, "key": {"S": "k"}, "block": {"N": "1"}}
+        stale = {"Code": "ConditionalCheckFailed", "Item": {**item, "value": {"N": "1"}}}
+        table, client = self.flaky(ministack, "batch_execute_statement", [all_answer(stale)])
+        ministack.table.write(machine, [Write("k", encode(1), 1)])
+        table.write(machine, [Write("k", encode(2), 2)])
+        assert ministack.table.get(machine, ["k"]) == {"k": Row("k", encode(2), 2)}
+        assert len(client.requests) == 2
+        assert len(waits) == 1
+
+    def test_a_row_that_comes_and_goes_for_ever_is_unavailable(self, ministack: Adapters) -> None:
+        def there_and_gone() -> Iterator[Injection]:
+            while True:
+                yield all_answer({"Code": "DuplicateItem"})
+                yield all_answer({"Code": "ConditionalCheckFailed"})
+
+        table, _ = self.flaky(ministack, "batch_execute_statement", there_and_gone())
+        with pytest.raises(Unavailable, match="rows come and go"):
+            table.write(new_machine(), [Write("k", encode(1), 1, True)])
+
+    @pytest.mark.parametrize(
+        ("code", "error", "hint"),
+        [
+            ("ResourceNotFound", NotFound, "is the stack deployed"),
+            ("AccessDenied", Misconfigured, "lacks this permission"),
+            ("ValidationError", Unavailable, ""),
+        ],
+    )
+    def test_a_refusal_for_good_names_the_key_and_is_not_tried_again(
+        self, ministack: Adapters, code: str, error: type[Exception], hint: str
+    ) -> None:
+        answer = all_answer({"Code": code, "Message": "injected"})
+        table, client = self.flaky(ministack, "batch_execute_statement", [answer])
+        with pytest.raises(error, match=f"key 'k1' .*{code}: injected.*{hint}"):
+            table.write(new_machine(), [Write("k1", encode(1), 1)])
+        assert len(client.requests) == 1
+
+    def test_keys_left_unprocessed_are_asked_for_again_consistently(
+        self, ministack: Adapters, waits: list[float]
+    ) -> None:
+        machine = new_machine()
+        ministack.table.write(machine, writes(250))
+        table, client = self.flaky(ministack, "batch_get_item", [half_unprocessed] * 5)
+        names = [write.key for write in writes(250)]
+        assert table.get(machine, [*names, "none"]) == {row.key: row for row in rows(250)}
+        assert len(waits) == 5
+        for request in client.requests:
+            (asked,) = request["RequestItems"].values()
+            assert asked["ConsistentRead"] is True
+            assert len(asked["Keys"]) <= 100
+
+    def test_keys_left_unprocessed_for_ever_are_unavailable(self, ministack: Adapters) -> None:
+        machine = new_machine()
+        table, client = self.flaky(
+            ministack, "batch_get_item", iter(lambda: half_unprocessed, None)
+        )
+        with pytest.raises(Unavailable, match=f"{backoff.ATTEMPTS} tries: throttled"):
+            table.get(machine, ["k"])
+        assert len(client.requests) == backoff.ATTEMPTS
+
+
+class TestBlockLog:
+    def log(self, on: Adapters, *injections: Injection) -> DynamoBlockLog:
+        client: Any = Injecting(on.clients.dynamodb, "put_item", iter(injections))
+        return DynamoBlockLog(client, on.settings.blocks_table, on.objects)
+
+    def test_a_commit_whose_answer_was_lost_is_unavailable_and_can_be_repeated(
+        self, ministack: Adapters
+    ) -> None:
+        (block,) = chain(new_machine(), 1)
+        log = self.log(ministack, done_then_lost)
+        with pytest.raises(Unavailable, match="could not commit block 1"):
+            log.append(block)
+        log.append(block)
+        assert [each.hash for each in log.read(block.machine, 1)] == [block.hash]
+
+    def test_a_commit_that_the_sdk_repeated_does_not_conflict_with_itself(
+        self, ministack: Adapters
+    ) -> None:
+        def twice(real: Operation, request: Answer) -> Answer:
+            real(**request)
+            return real(**request)
+
+        (block,) = chain(new_machine(), 1, 40_000)
+        self.log(ministack, twice).append(block)
+
+    def test_a_commit_that_was_refused_left_nothing(self, ministack: Adapters) -> None:
+        (block,) = chain(new_machine(), 1)
+        with pytest.raises(Unavailable, match="injected"):
+            self.log(ministack, refused_whole).append(block)
+        assert ministack.log.head(block.machine) is None
+
+    def test_a_conflict_without_the_item_reads_the_winner(self, ministack: Adapters) -> None:
+        def forgetful(real: Operation, request: Answer) -> Answer:
+            request = {**request, "ReturnValuesOnConditionCheckFailure": "NONE"}
+            return real(**request)
+
+        (winner,) = chain(new_machine(), 1)
+        ministack.log.append(winner)
+        (loser,) = chain(winner.machine, 1, 10)
+        with pytest.raises(BlockConflict) as caught:
+            self.log(ministack, forgetful).append(loser)
+        assert caught.value.winner.hash == winner.hash
+
+    def test_a_spill_that_fails_commits_nothing(self, ministack: Adapters) -> None:
+        client: Any = Injecting(ministack.clients.s3, "put_object", iter([refused_whole]))
+        objects = S3ObjectStore(lambda: client, ministack.settings.snapshots_bucket)
+        dynamodb, table = ministack.clients.dynamodb, ministack.settings.blocks_table
+        log = DynamoBlockLog(dynamodb, table, objects)
+        (block,) = chain(new_machine(), 1, 40_000)
+        with pytest.raises(Unavailable, match="could not store s3://"):
+            log.append(block)
+        assert log.head(block.machine) is None
+        log.append(block)
+        assert log.head(block.machine) is not None
+
+
+class TestObjectStore:
+    def concurrent(self, _real: Operation, _request: Answer) -> Answer:
+        error = {"Code": "ConditionalRequestConflict", "Message": "injected"}
+        raise ClientError({"Error": error}, "PutObject")
+
+    def store(self, on: Adapters, conflicts: int) -> tuple[S3ObjectStore, Injecting]:
+        injections = iter([self.concurrent] * conflicts)
+        client: Any = Injecting(on.clients.s3, "put_object", injections)
+        return S3ObjectStore(lambda: client, on.settings.snapshots_bucket), client
+
+    def test_a_write_that_meets_another_is_tried_again(self, ministack: Adapters) -> None:
+        store, client = self.store(ministack, PUT_ATTEMPTS - 1)
+        assert store.put_new(f"conflict/{new_machine()}", b"x")
+        assert len(client.requests) == PUT_ATTEMPTS
+        assert all(request["IfNoneMatch"] == "*" for request in client.requests)
+
+    def test_a_write_that_keeps_meeting_others_is_unavailable(self, ministack: Adapters) -> None:
+        store, _ = self.store(ministack, PUT_ATTEMPTS)
+        with pytest.raises(Unavailable, match="could not store"):
+            store.put_new(f"conflict/{new_machine()}", b"x")
