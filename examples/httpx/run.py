@@ -1,56 +1,36 @@
 """The main job, on real input: a repository's whole history through the local stack.
 
 Brings up a stack of its own, pushes the history, holds the state against git's own answers, at
-the head and at blocks of the past, verifies log against table, and stops everything.
+the head, at blocks of the past and after restoring one, verifies log, table and snapshots, and
+stops everything. A second stack runs another machine in the same emulator at the same time.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockfold import local
-from blockfold.application.push import wait_until_done
-from blockfold.application.read import StateView
-from blockfold.cli.output import errors, moment, print_table, progress, short
+from blockfold.application.push import pack, wait_until_done
+from blockfold.cli.output import clock_time, errors, print_table, progress, short
 from blockfold.client import Stack, of_local
 from blockfold.domain.block import OUTCOMES, Block
-from blockfold.domain.canonical import decode
 from blockfold.domain.errors import BlockfoldError
-from examples.httpx.history import commits, digest_of, git_digests, tree_after
+from examples.httpx.history import commits
+from examples.httpx.past import at_the_head, fork, restore_and_undo, snapshots, travel
+from examples.httpx.telling import Checks, print_line, title
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "build" / "run"
 MACHINE = "httpx"
-OTHER_BLOCKS = 6
-"""Blocks that end between listed commits, compared with a fold of the file."""
-
-
-@dataclass(slots=True)
-class Checks:
-    """What was checked, and whether all of it held."""
-
-    failed: list[str] = field(default_factory=list)
-    held: int = 0
-
-    def check(self, what: str, found: object, wanted: object) -> None:
-        """Note one check and print it."""
-        if found == wanted:
-            self.held += 1
-            print_line(f"  ok    {what}")
-        else:
-            self.failed.append(what)
-            print_line(f"  WRONG {what}: found {found}, wanted {wanted}")
-
-
-def print_line(text: str = "") -> None:
-    """Print a line of the story."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+COUNT = 25
+GROVE = "grove"
+TREES = 60
+PATIENCE_SECONDS = 60.0
 
 
 def main() -> int:
@@ -58,8 +38,8 @@ def main() -> int:
     checks = Checks()
     began = time.monotonic()
     try:
-        with running() as stack:
-            story(stack, checks)
+        with running() as (stack, forest):
+            story(stack, forest, checks)
     except BlockfoldError as error:
         print_line(f"error: {error}")
         return 1
@@ -77,37 +57,73 @@ def main() -> int:
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
-    """A fresh stack in a folder of its own, stopped at the end whatever happens."""
-    title("A local stack from the CDK template")
+def running() -> Iterator[tuple[Stack, Stack]]:
+    """Two fresh stacks in a folder of their own, stopped at the end whatever happens."""
+    title("Two local stacks from the CDK template")
+
+    def report(step: str) -> None:
+        print_line(f"  {step}")
+
     try:
-        yield of_local(
-            local.up(
-                ROOT,
-                machine="machines.repository:Repository",
-                fresh=True,
-                data=DATA,
-                report=lambda step: print_line(f"  {step}"),
-            )
+        repository = local.up(
+            ROOT,
+            machine="machines.repository:Repository",
+            context={"count": str(COUNT)},
+            fresh=True,
+            data=DATA,
+            report=report,
         )
+        forest = local.up(
+            ROOT,
+            stack="BlockfoldForest",
+            machine="machines.forest:Forest",
+            data=DATA,
+            report=report,
+        )
+        yield of_local(repository), of_local(forest)
     finally:
         local.down(ROOT, data=DATA)
 
 
-def story(stack: Stack, checks: Checks) -> None:
+def story(stack: Stack, forest: Stack, checks: Checks) -> None:
     """The job itself, step by step."""
+    growing = plant(forest)
     push(stack)
     blocks = list(stack.reader.blocks(MACHINE))
     show(blocks)
-    at_the_head(stack, checks)
-    travel(stack, blocks, checks)
-    title("Verify: hash chain, digests, log against table")
-    result = stack.verifier.verify(MACHINE)
+    at_the_head(stack, MACHINE, checks)
+    travel(stack, MACHINE, blocks, checks)
+    snapshots(stack, MACHINE, COUNT, checks)
+    restore_and_undo(stack, MACHINE, blocks, checks)
+    forked = fork(stack, MACHINE, blocks, checks)
+    title(f"Meanwhile, in the other stack, machine {GROVE!r} of Forest")
+    wait(forest, GROVE, growing)
+    trees = forest.reader.state(GROVE, prefix="tree/").entries
     checks.check(
-        f"{result.blocks} blocks, {result.actions:,} actions and {result.keys} rows agree",
-        result.findings,
-        [],
+        f"{TREES} trees planted, a third cut: {len(trees)} stand", len(trees), TREES * 2 / 3
     )
+    title("Verify: hash chain, digests, snapshots, log against table")
+    for where, machine in ((stack, MACHINE), (stack, forked), (forest, GROVE)):
+        result = where.verifier.verify(machine)
+        checks.check(
+            f"{machine}: {result.blocks} blocks, {result.actions:,} actions, {result.keys} rows "
+            f"and {result.snapshots} snapshots agree",
+            result.findings,
+            [],
+        )
+
+
+def plant(forest: Stack) -> str:
+    """Send a small forest's actions; the last message's sequence number."""
+    actions: list[dict[str, object]] = []
+    for number in range(TREES):
+        tree = {"tree": f"t{number:02}"}
+        species = "oak" if number % 2 else "pine"
+        actions.append({"type": "plant", "args": {**tree, "species": species}})
+        actions.append({"type": "water", "args": tree})
+        if number % 3 == 0:
+            actions.append({"type": "cut", "args": tree})
+    return send(forest, GROVE, [body for body, _ in pack(map(json.dumps, actions), 10)])
 
 
 def push(stack: Stack) -> None:
@@ -116,30 +132,42 @@ def push(stack: Stack) -> None:
     actions = sum(len(commit.actions) for commit in history)
     title(f"Push {actions:,} actions of {len(history):,} commits into machine {MACHINE!r}")
     began = time.monotonic()
-    sequence = "0"
-    with progress() as bar:
-        task = bar.add_task("sent", total=len(history))
-        for commit in history:
-            sequence = stack.queue.send(MACHINE, commit.body).sequence
-            bar.advance(task)
+    sequence = send(stack, MACHINE, [commit.body for commit in history])
     sent = time.monotonic() - began
     with errors().status("the executor is folding"):
-        wait_until_done(stack.adapters.log, stack.adapters.clock, MACHINE, sequence, seconds=60)
+        wait(stack, MACHINE, sequence)
     done = time.monotonic() - began
     print_line(
         f"  sent in {sent:.1f} s, all in blocks after {done:.1f} s: {actions / done:,.0f} actions/s"
     )
 
 
+def send(stack: Stack, machine: str, bodies: Sequence[str]) -> str:
+    """Send messages in order; the last one's sequence number."""
+    sequence = "0"
+    with progress() as bar:
+        task = bar.add_task("sent", total=len(bodies))
+        for body in bodies:
+            sequence = stack.queue.send(machine, body).sequence
+            bar.advance(task)
+    return sequence
+
+
+def wait(stack: Stack, machine: str, sequence: str) -> None:
+    """Wait until a message stands in a block."""
+    adapters = stack.adapters
+    wait_until_done(adapters.log, adapters.clock, machine, sequence, seconds=PATIENCE_SECONDS)
+
+
 def show(blocks: list[Block]) -> None:
     """The first and last blocks, and all outcomes."""
     title(f"{len(blocks)} blocks")
     print_table(
-        ("block#", "commit time", "actions#", "changes#", "hash", "parent"),
+        ("block#", "time#", "actions#", "changes#", "hash#", "parent#"),
         (
             (
                 block.number,
-                moment(block.header.time),
+                clock_time(block.header.time),
                 block.actions,
                 block.header.changes,
                 short(block.hash),
@@ -150,54 +178,6 @@ def show(blocks: list[Block]) -> None:
     )
     counts = {each: sum(block.outcomes[each] for block in blocks) for each in OUTCOMES}
     print_line("  outcomes: " + ", ".join(f"{count:,} {each}" for each, count in counts.items()))
-
-
-def at_the_head(stack: Stack, checks: Checks) -> None:
-    """The state table against git."""
-    title("The state at the head, against git")
-    total = max(git_digests())
-    view = stack.reader.state(MACHINE)
-    checks.check(
-        f"{len(view.entries)} files at block {view.number}: git's digest "
-        f"{short(git_digests()[total])}",
-        digest_of(_tree(view)),
-        git_digests()[total],
-    )
-    checks.check("every action was applied", stack.reader.head(MACHINE).ordinal, total)
-
-
-def travel(stack: Stack, blocks: list[Block], checks: Checks) -> None:
-    """The state at blocks of the past, against git where it knows, else against the file."""
-    title("Travel to blocks of the past")
-    known = git_digests()
-    listed = [block for block in blocks if block.head.ordinal in known]
-    between = [block for block in blocks if block.head.ordinal not in known]
-    step = max(1, len(between) // OTHER_BLOCKS)
-    for block in sorted((*listed, *between[::step]), key=lambda block: block.number):
-        actions = block.head.ordinal
-        source = "git" if actions in known else "a fold of the file"
-        wanted = known.get(actions) or digest_of(tree_after(actions))
-        view = stack.reader.state_at(MACHINE, block.number)
-        checks.check(
-            f"block {block.number:>4}, after {actions:>5,} actions: {len(view.entries):>3} files, "
-            f"as {source} says",
-            digest_of(_tree(view)),
-            wanted,
-        )
-
-
-def title(text: str) -> None:
-    """Print a step's heading."""
-    print_line(f"\n== {text}")
-
-
-def _tree(view: StateView) -> dict[str, str]:
-    tree: dict[str, str] = {}
-    for path, data in view.entries.items():
-        value = decode(data)
-        assert isinstance(value, dict)
-        tree[path] = str(value["blob"])
-    return tree
 
 
 if __name__ == "__main__":

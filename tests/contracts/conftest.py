@@ -27,7 +27,7 @@ def moto() -> Iterator[Adapters]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         session = boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-1"
+            aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
         )
         clients = Clients(session)
         yield Adapters(resources.make(clients), clients)

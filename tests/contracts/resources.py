@@ -53,10 +53,7 @@ def make(clients: Clients, machine: str = "") -> Settings:
         TableName=f"State-{suffix}",
         TimeToLiveSpecification={"AttributeName": "expires", "Enabled": True},
     )
-    clients.s3.create_bucket(
-        Bucket=f"bucket-{suffix}",
-        CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
-    )
+    clients.s3.create_bucket(Bucket=f"bucket-{suffix}")
     return Settings(
         blocks_table=f"Blocks-{suffix}",
         state_table=f"State-{suffix}",

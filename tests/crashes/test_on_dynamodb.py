@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from blockfold.application.execute import Executor
+from blockfold.adapters.clients import Clients
 from blockfold.bootstrap import Adapters, executor
 from blockfold.settings import Settings
 from tests.contracts import resources
@@ -31,10 +32,10 @@ from tests.faults import MOMENTS, Faults, Killed, Moment
 
 SCRIPT = (
     act("add", name="a", amount=1),
-    act("fill", count=60, text="x"),
+    act("fill", count=30, text="x"),
     [act("note", text=noise(12_000)), act("drop", name="nobody")],
     [act("drop", name="fill/000"), act("add", name="a", amount=2), act("sweep")],
-    act("fill", count=30, text="y"),
+    act("fill", count=10, text="y"),
 )
 
 _machines = count(1)
@@ -42,56 +43,64 @@ _machines = count(1)
 Call = Callable[[str, dict[str, Any]], Any]
 
 
-@dataclass
-class AwsStores(Stores):
-    """Stores on AWS: processes reach them through a client that takes steps, checks do not."""
+class Tap:
+    """Clients whose calls are steps of whichever faults are plugged in."""
 
-    settings: Settings = field(kw_only=True)
-    emulator: BareEmulator = field(kw_only=True)
-    running: tuple[Call, str, dict[str, Any]] | None = None
-
-    def executor(self, faults: Faults) -> Executor:
-        clients = resources.clients_of(self.emulator)
+    def __init__(self, clients: Clients) -> None:
+        self.clients = clients
+        self.faults = Faults()
+        self._running: tuple[Call, str, dict[str, Any]] | None = None
         for client in (clients.dynamodb, clients.s3):
-            self._through(client, faults)
-        wired = executor(Adapters(self.settings, clients))
-        return replace(wired, clock=StoppedClock(), limits=LIMITS)
+            self._through(client)
 
     def tear(self) -> None:
         """Half of the running batch of statements is done, then the process is gone."""
-        assert self.running is not None
-        call, operation, request = self.running
+        assert self._running is not None
+        call, operation, request = self._running
         assert operation == "BatchExecuteStatement"
         statements = request["Statements"]
         call(operation, {**request, "Statements": statements[: len(statements) // 2]})
         raise Killed
 
-    def _through(self, client: Any, faults: Faults) -> None:
+    def _through(self, client: Any) -> None:
         call = client._make_api_call
 
         def step(operation: str, request: dict[str, Any]) -> Any:
-            self.running = (call, operation, request)
-            return faults.step(operation, lambda: call(operation, request))
+            self._running = (call, operation, request)
+            return self.faults.step(operation, lambda: call(operation, request))
 
         client._make_api_call = step
 
 
+@dataclass
+class AwsStores(Stores):
+    """Stores on AWS: processes reach them through the tap, checks do not."""
+
+    settings: Settings = field(kw_only=True)
+    tap: Tap = field(kw_only=True)
+
+    def executor(self, faults: Faults) -> Executor:
+        self.tap.faults = faults
+        wired = executor(Adapters(self.settings, self.tap.clients))
+        return replace(wired, clock=StoppedClock(), limits=LIMITS)
+
+
+NewStores = Callable[[], AwsStores]
+
+
 @pytest.fixture(scope="module")
-def settings(emulator: BareEmulator) -> Settings:
-    return resources.make(resources.clients_of(emulator), machine="tests.crashes.workload:Ledger")
-
-
-@pytest.fixture
-def new_stores(emulator: BareEmulator, settings: Settings) -> Callable[[], AwsStores]:
+def new_stores(emulator: BareEmulator) -> NewStores:
     """Makes the stores of a machine that nobody used yet."""
-    adapters = Adapters(settings, resources.clients_of(emulator))
+    clients = resources.clients_of(emulator)
+    settings = resources.make(clients, machine="tests.crashes.workload:Ledger")
+    untapped, tap = Adapters(settings, clients), Tap(resources.clients_of(emulator))
     return lambda: AwsStores(
-        adapters.log,
-        adapters.table,
-        adapters.machines,
+        untapped.log,
+        untapped.table,
+        untapped.machines,
         f"aws-{next(_machines)}",
         settings=settings,
-        emulator=emulator,
+        tap=tap,
     )
 
 
@@ -111,7 +120,7 @@ def rehearse(stores: Stores) -> list[str]:
     return run(stores, Faults()).faults.steps
 
 
-def test_the_rehearsal_makes_every_kind_of_call(new_stores: Callable[[], AwsStores]) -> None:
+def test_the_rehearsal_makes_every_kind_of_call(new_stores: NewStores) -> None:
     steps = rehearse(new_stores())
     assert set(steps) == {
         "GetItem",
@@ -126,19 +135,19 @@ def test_the_rehearsal_makes_every_kind_of_call(new_stores: Callable[[], AwsStor
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_around_any_call(new_stores: Callable[[], AwsStores], moment: Moment) -> None:
+def test_killed_around_any_call(new_stores: NewStores, moment: Moment) -> None:
     steps = rehearse(new_stores())
     for position, name in enumerate(steps):
         fleet = run(new_stores(), Faults({position}, moment))
         assert fleet.deaths == 1, f"{moment} call {position}, {name}"
 
 
-def test_killed_in_the_middle_of_any_batch(new_stores: Callable[[], AwsStores]) -> None:
+def test_killed_in_the_middle_of_any_batch(new_stores: NewStores) -> None:
     steps = rehearse(new_stores())
     batches = [at for at, name in enumerate(steps) if name == "BatchExecuteStatement"]
     for position in batches:
         stores = new_stores()
-        fleet = run(stores, Faults({position}, "before", stores.tear))
+        fleet = run(stores, Faults({position}, "before", stores.tap.tear))
         assert fleet.deaths == 1, f"in the middle of call {position}"
 
 
@@ -147,9 +156,7 @@ def fill() -> Queue:
     return Queue.of([act("add", name="a", amount=1), act("fill", count=60, text="x")])
 
 
-def test_case_a_killed_after_the_commit(
-    new_stores: Callable[[], AwsStores], fill: Queue
-) -> None:
+def test_case_a_killed_after_the_commit(new_stores: NewStores, fill: Queue) -> None:
     stores = new_stores()
     steps = rehearsed(new_stores(), fill)
     fleet = Fleet(stores, Faults({steps.index("PutItem")}, "after"))
@@ -167,13 +174,13 @@ def test_case_a_killed_after_the_commit(
 
 @pytest.mark.parametrize("torn", [False, True])
 def test_case_b_killed_half_way_through_the_state_batches(
-    new_stores: Callable[[], AwsStores], fill: Queue, torn: bool
+    new_stores: NewStores, fill: Queue, torn: bool
 ) -> None:
     stores = new_stores()
     steps = rehearsed(new_stores(), fill)
     second = steps.index("BatchExecuteStatement") + 1
     assert steps[second : second + 2] == ["BatchExecuteStatement"] * 2
-    faults = Faults({second}, "before", stores.tear) if torn else Faults({second}, "after")
+    faults = Faults({second}, "before", stores.tap.tear) if torn else Faults({second}, "after")
     fleet = Fleet(stores, faults)
 
     assert fleet.fold(fill.batch()) is None
@@ -187,9 +194,7 @@ def test_case_b_killed_half_way_through_the_state_batches(
     assert_done(stores, fill)
 
 
-def test_case_c_killed_before_the_acknowledgement(
-    new_stores: Callable[[], AwsStores], fill: Queue
-) -> None:
+def test_case_c_killed_before_the_acknowledgement(new_stores: NewStores, fill: Queue) -> None:
     stores = new_stores()
     steps = rehearsed(new_stores(), fill)
     assert steps[-1] == "UpdateItem"

@@ -20,7 +20,7 @@ from blockfold.domain import digest
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.replay import chained
-from blockfold.ports import BlockLog, Machines, Row, StateTable
+from blockfold.ports import BlockLog, Machines, Row, SnapshotStore, StateTable
 from tests.faults import Faults, Killed, faulty, torn
 
 MACHINE = "ledger.1"
@@ -146,7 +146,6 @@ class Stores:
     def executor(self, faults: Faults) -> Executor:
         """A new process."""
         return Executor(
-            snapshots=ObjectSnapshots(MemoryObjectStore()),
             machine=Ledger(),
             log=faulty("log", self.log, faults),
             table=torn(self.table, faults),

@@ -56,17 +56,22 @@ class Account:
 
     def deploy(self, **context: object) -> dict[str, str]:
         """Deploy the stack; its outputs."""
-        outputs = self.folder / "outputs.json"
-        chosen = {"stack": STACK, "platform": "host", **context}
-        said = self.cdk(
-            "deploy",
-            *(word for key, value in chosen.items() for word in ("-c", f"{key}={value}")),
-            *("--require-approval", "never", "--progress", "events"),
-            *("--outputs-file", str(outputs), "--output", str(self.folder / "cdk.out")),
-        )
+        file = self.folder / "outputs.json"
+        quiet = ("--require-approval", "never", "--progress", "events")
+        said = self.cdk("deploy", *self._app(**context), *quiet, "--outputs-file", str(file))
         assert "feature flags are not configured" not in said
-        found: dict[str, str] = json.loads(outputs.read_text())[STACK]
-        return found
+        outputs: dict[str, str] = json.loads(file.read_text())[STACK]
+        return outputs
+
+    def destroy(self) -> None:
+        """Destroy the stack."""
+        self.cdk("destroy", *self._app(), "--force")
+
+    def _app(self, **context: object) -> list[str]:
+        """Which stack, made of what, written where."""
+        chosen = {"stack": STACK, "platform": "host", **context}
+        arguments = [word for key, value in chosen.items() for word in ("-c", f"{key}={value}")]
+        return [*arguments, "--output", str(self.folder / "cdk.out")]
 
     def _environment(self) -> dict[str, str]:
         """The caller's, but for what would lead the CLI elsewhere."""
@@ -175,7 +180,7 @@ def test_bootstrap_deploy_work_deploy_again_destroy(account: Account) -> None:
     assert len(keys(account, outputs)) == 2
 
     empty(account, outputs["SnapshotsBucketName"])
-    account.cdk("destroy", STACK, "--force", "-c", f"stack={STACK}", "-c", "platform=host")
+    account.destroy()
     with pytest.raises(ClientError, match="does not exist"):
         account.client("cloudformation").describe_stacks(StackName=STACK)
     assert not set(outputs.values()) & set(account.client("dynamodb").list_tables()["TableNames"])

@@ -1,0 +1,138 @@
+"""What an executor knows of a machine is exact, however little it may remember."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pytest
+
+from blockfold import Head, Machine, State, action, execute
+from blockfold.adapters.memory import MemoryBlockLog, MemoryMachines, MemoryStateTable
+from blockfold.application import tail as module
+from blockfold.application.tail import Tail
+from blockfold.domain.canonical import Canonical
+from blockfold.domain.context import Context
+from blockfold.domain.errors import Corrupted
+from blockfold.domain.replay import EntriesSource, fold
+from blockfold.ports import Row
+from tests.strategies import message
+
+
+class Filler(Machine):
+    @action
+    def fill(self, state: State, context: Context, first: int, count: int) -> None:
+        for number in range(first, first + count):
+            state[f"{number:05}"] = [context.ordinal, state.get(f"{number:05}")]
+
+    @action
+    def empty(self, state: State, context: Context, count: int) -> None:
+        for number in range(count):
+            state.pop(f"{number:05}", None)
+
+
+class CountingTable(MemoryStateTable):
+    """A table that counts how often it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
+        self.reads += 1
+        return super().get(machine, keys)
+
+    def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
+        self.reads += 1
+        return super().scan(machine, prefix)
+
+
+def fill(first: int, count: int) -> dict[str, Any]:
+    return {"type": "fill", "args": {"first": first, "count": count}}
+
+
+ROUNDS: list[dict[str, Any]] = [
+    fill(0, 300),
+    fill(100, 300),
+    {"type": "empty", "args": {"count": 150}},
+    fill(50, 200),
+]
+
+
+@pytest.mark.parametrize("memory", [0, 5_000, 10**9])
+@pytest.mark.parametrize("flush_every", [1, 2, 99])
+def test_a_tail_reads_like_the_whole_state(
+    monkeypatch: pytest.MonkeyPatch, memory: int, flush_every: int
+) -> None:
+    monkeypatch.setattr(module, "MAX_KNOWN_BYTES", memory)
+    table = MemoryStateTable()
+    tail = Tail(Head(machine="m"), 0, table)
+    entries: dict[str, Canonical] = {}
+    for number, sent in enumerate(ROUNDS, start=1):
+        batch = [message(number, [sent])]
+        block = execute(Filler(), tail.head, tail, batch)
+        assert block == execute(Filler(), tail.head, EntriesSource(dict(entries)), batch)
+        tail.advance(block)
+        fold(entries, block)
+        if number % flush_every == 0:
+            table.write("m", tail.writes())
+            tail.settle()
+        keys = [f"{each:05}" for each in range(450)]
+        assert tail.get_many(keys) == entries
+        assert [tail.get(key) for key in keys] == [entries.get(key) for key in keys]
+        assert dict(tail.scan("")) == entries
+        assert [key for key, _ in tail.scan("001")] == sorted(
+            key for key in entries if key.startswith("001")
+        )
+
+
+def test_what_is_known_is_not_read_again() -> None:
+    table = CountingTable()
+    tail = Tail(Head(machine="m"), 0, table)
+    block = execute(Filler(), tail.head, tail, [message(1, [fill(0, 20)])])
+    tail.advance(block)
+    table.write("m", tail.writes())
+    tail.settle()
+    reads = table.reads
+    tail.get_many([f"{each:05}" for each in range(20)])
+    assert table.reads == reads
+
+
+def test_the_first_write_of_a_key_is_marked_as_new_and_later_ones_are_not() -> None:
+    table = MemoryStateTable()
+    tail = Tail(Head(machine="m"), 0, table)
+    tail.advance(execute(Filler(), tail.head, tail, [message(1, [fill(0, 2)])]))
+    assert [write.new for write in tail.writes()] == [True, True]
+    table.write("m", tail.writes())
+    tail.settle()
+    assert tail.writes() == []
+    tail.advance(execute(Filler(), tail.head, tail, [message(2, [fill(1, 2)])]))
+    assert {write.key: write.new for write in tail.writes()} == {"00001": False, "00002": True}
+
+
+def test_a_tail_does_not_take_a_block_that_does_not_follow() -> None:
+    tail = Tail(Head(machine="m"), 0, MemoryStateTable())
+    block = execute(Filler(), tail.head, tail, [message(1, [fill(0, 2)])])
+    tail.advance(block)
+    with pytest.raises(Corrupted):
+        tail.advance(block)
+    assert tail.head == block.head
+
+
+def test_opening_makes_up_for_blocks_that_were_not_flushed() -> None:
+    log, table, machines = MemoryBlockLog(), MemoryStateTable(), MemoryMachines()
+    first = execute(Filler(), Head(machine="m"), EntriesSource({}), [message(1, [fill(0, 2)])])
+    entries: dict[str, Canonical] = {}
+    fold(entries, first)
+    second = execute(Filler(), first.head, EntriesSource(entries), [message(2, [fill(1, 2)])])
+    fold(entries, second)
+    log.append(first)
+    log.append(second)
+    tail = Tail.open("m", log, table, machines)
+    assert (tail.head, tail.flushed) == (second.head, 0)
+    assert dict(tail.scan("")) == entries
+    assert {write.key: write.block for write in tail.writes()} == {
+        "00000": 1,
+        "00001": 2,
+        "00002": 2,
+    }
