@@ -9,10 +9,10 @@ CDK := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --yes aws-cdk@2.1148.1
 CONTEXT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format up down synth deploy soak clean
+.PHONY: help setup run test check format up down synth deploy test-deploy soak clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: setup ## Run the main job on a local stack: a repository's history, checked against git
 	@$(BIN)/python -m examples.httpx.run
@@ -42,6 +42,9 @@ synth: setup ## Write the CloudFormation template and assets to cdk.out/; needs 
 
 deploy: setup ## Deploy the stack into the AWS account of your credentials
 	$(CDK) deploy $(CONTEXT)
+
+test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, against an emulator
+	$(BIN)/python -m pytest tests/deploy
 
 soak: setup ## Run the property tests with many more examples
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest tests/properties --timeout 0

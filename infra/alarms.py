@@ -18,7 +18,10 @@ _PATIENCE = Duration.minutes(15)
 
 
 class Alarms(Construct):
-    """Given-up actions, given-up background work, a queue or a stream that does not move."""
+    """Given-up actions, given-up background work, a queue or a stream that does not move.
+
+    `all` holds the alarms, for whoever wants to give them an action.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class Alarms(Construct):
     ) -> None:
         """Watch the three queues and the stream that `announcer` reads."""
         super().__init__(scope, id_)
+        self.all: list[cloudwatch.Alarm] = []
         self._not_empty(
             "DeadLetters", dead_letters, "actions were given up: the order of a machine has a hole"
         )
@@ -53,28 +57,46 @@ class Alarms(Construct):
 
     def _not_empty(self, id_: str, queue: sqs.IQueue, meaning: str) -> None:
         """SQS falls silent about a queue that nobody uses: what was true then still holds."""
-        cloudwatch.Alarm(
-            self,
+        self._alarm(
             id_,
-            alarm_description=f"Blockfold: {meaning}",
-            metric=queue.metric_approximate_number_of_messages_visible(
+            meaning,
+            queue.metric_approximate_number_of_messages_visible(
                 period=_MINUTE, statistic="Maximum"
             ),
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+            above=0,
+            minutes=1,
+            silence=cloudwatch.TreatMissingData.IGNORE,
         )
 
     def _late(self, id_: str, age: cloudwatch.IMetric, limit: float, meaning: str) -> None:
-        """Three minutes in a row; no measurement means that nothing waits."""
-        cloudwatch.Alarm(
+        """No measurement means that nothing waits."""
+        self._alarm(
+            id_,
+            meaning,
+            age,
+            above=limit,
+            minutes=3,
+            silence=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _alarm(
+        self,
+        id_: str,
+        meaning: str,
+        metric: cloudwatch.IMetric,
+        *,
+        above: float,
+        minutes: int,
+        silence: cloudwatch.TreatMissingData,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
             self,
             id_,
             alarm_description=f"Blockfold: {meaning}",
-            metric=age,
+            metric=metric,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=limit,
-            evaluation_periods=3,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            threshold=above,
+            evaluation_periods=minutes,
+            treat_missing_data=silence,
         )
+        self.all.append(alarm)

@@ -67,7 +67,7 @@ class BlockfoldStack(Stack):
         )
         self.dumper = Dumper(self, "Dumper", base=base, bus=self.bus, failures=self.failures)
         self.restorer = Restorer(self, "Restorer", base=base)
-        Alarms(
+        self.alarms = Alarms(
             self,
             "Alarms",
             actions=self.queues.actions,

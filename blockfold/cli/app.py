@@ -25,7 +25,7 @@ from blockfold.domain.errors import BlockfoldError
 app = typer.Typer(
     name="blockfold",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -58,7 +58,7 @@ def block(
     stack: StackName = None,
     json: AsJson = False,
 ) -> None:
-    """Show one block: its actions with their outcomes, and what they changed."""
+    """Show one block: its actions, their outcomes and changes."""
     found = connect(stack).reader.block(machine, number)
     detail = {**summary(found), "actions": actions(found), "changes": changes(found)}
     if json:

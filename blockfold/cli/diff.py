@@ -16,7 +16,7 @@ Number = Annotated[int, typer.Argument(min=0, help="A block's number; 0 is the e
 def diff(
     machine: MachineId, a: Number, b: Number, stack: StackName = None, json: AsJson = False
 ) -> None:
-    """Show what differs between the states right after blocks A and B."""
+    """Show what differs between the states after blocks A and B."""
     found = connect(stack).reader.difference(machine, a, b)
     if json:
         print_json(

@@ -29,9 +29,9 @@ def restore(
     stack: StackName = None,
     json: AsJson = False,
 ) -> None:
-    """Bring an old state back as a new block; restoring the block before it undoes that.
+    """Bring an old state back as a new block.
 
-    Nothing is rewritten: the blocks in between stay. Actions that are pushed meanwhile wait in
+    Restoring the block before that one undoes it. Nothing is rewritten: the blocks in between stay. Actions that are pushed meanwhile wait in
     the queue and come after it.
     """
     given = {"block": block, "snapshot": snapshot, "time": time}

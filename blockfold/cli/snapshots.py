@@ -77,7 +77,10 @@ def set_count(
     stack: StackName = None,
     json: AsJson = False,
 ) -> None:
-    """Dump every N-th block from now on, also if stopped; none forgets the count and is off."""
+    """Dump every N-th block from now on, also if stopped.
+
+    none forgets the count and is off.
+    """
     payload: dict[str, object] = {"machine": machine, "command": "set_count"}
     try:
         payload["count"] = None if count.lower() == "none" else int(count)

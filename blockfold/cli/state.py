@@ -23,7 +23,11 @@ def state(
     stack: StackName = None,
     json: AsJson = False,
 ) -> None:
-    """Show a machine's state, or one key of it, at the head or at a block of the past."""
+    """Show a machine's state, now or at a block of the past.
+
+    At the head it is read from the state table and what the log has beyond it; at a block of the
+    past, from the nearest snapshot and the blocks after it.
+    """
     reader = connect(stack).reader
     if at is None:
         view = reader.state(machine, key=key, prefix=prefix)

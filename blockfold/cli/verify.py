@@ -1,4 +1,4 @@
-"""``blockfold verify``: prove that log and state table agree."""
+"""``blockfold verify``: prove that log, state table and snapshots agree."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from blockfold.client import connect
 
 
 def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) -> None:
-    """Check a machine's hash chain and digests, and its state table against its log.
+    """Check that a machine's log, state table and snapshots agree.
 
-    Changes nothing and may run beside live traffic. Exits 1 and names what disagrees.
+    Folds the whole log from block 1: hash chain, body hashes, counts and digests. Reads every
+    snapshot whole, and compares the state table key by key. Changes nothing and may run beside live traffic. Exits 1 and names what disagrees.
     """
     target = connect(stack)
     head = target.reader.head(machine)

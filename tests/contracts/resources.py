@@ -41,8 +41,7 @@ def make(clients: Clients, machine: str = "") -> Settings:
             TableName=f"{kind}-{suffix}",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": type_}  # type: ignore[typeddict-item]
-                for name, type_ in keys
+                {"AttributeName": name, "AttributeType": type_} for name, type_ in keys
             ],
             KeySchema=[
                 {"AttributeName": name, "KeyType": "HASH" if name == "machine" else "RANGE"}

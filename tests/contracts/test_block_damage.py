@@ -9,10 +9,10 @@ import pytest
 import zstandard
 
 from blockfold.adapters.dynamodb import items
-from blockfold.domain.keys import body_key
 from blockfold.bootstrap import Adapters
 from blockfold.domain.block import Block, Head
 from blockfold.domain.errors import Corrupted
+from blockfold.domain.keys import body_key
 from tests.contracts.samples import block_after, chain, new_machine, noise
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,7 +104,7 @@ def half_unprocessed(real: Operation, request: Answer) -> Answer:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits between tries, taken down instead of waited."""
     waits: list[float] = []
-    monkeypatch.setattr(backoff.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     return waits
 
 
@@ -149,7 +150,7 @@ class TestStateTable:
     ) -> None:
         machine = new_machine()
         endless = iter(lambda: every_other_refused("ThrottlingError"), None)
-        table, client = self.flaky(ministack, "batch_execute_statement", endless)
+        table, _ = self.flaky(ministack, "batch_execute_statement", endless)
         with pytest.raises(Unavailable, match="ThrottlingError: injected") as caught:
             table.write(machine, [Write("first", encode(1), 1), *writes(999)])
         assert f"keys of machine {machine!r}" in caught.value.message
@@ -291,8 +292,7 @@ class TestBlockLog:
 
 class TestObjectStore:
     def concurrent(self, _real: Operation, _request: Answer) -> Answer:
-        error = {"Code": "ConditionalRequestConflict", "Message": "injected"}
-        raise ClientError({"Error": error}, "PutObject")
+        raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, "PutObject")
 
     def store(self, on: Adapters, conflicts: int) -> tuple[S3ObjectStore, Injecting]:
         injections = iter([self.concurrent] * conflicts)

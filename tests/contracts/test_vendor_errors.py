@@ -117,14 +117,12 @@ def refusing(dynamodb: str, s3: str) -> Adapters:
     )
     xml = f"<Error><Code>{s3}</Code><Message>User: x is not authorized</Message></Error>"
 
-    def answer(status: int, text: str, request: Any) -> AWSResponse:
-        return AWSResponse(request.url, status, {}, Body(text.encode()))
+    def answer(status: int, text: str) -> Any:
+        return lambda request, **_: AWSResponse(request.url, status, {}, Body(text.encode()))
 
     clients = elsewhere("http://127.0.0.1:9")
-    clients.dynamodb.meta.events.register(
-        "before-send", lambda request, **_: answer(400, coral, request)
-    )
-    clients.s3.meta.events.register("before-send", lambda request, **_: answer(403, xml, request))
+    clients.dynamodb.meta.events.register("before-send", answer(400, coral))
+    clients.s3.meta.events.register("before-send", answer(403, xml))
     return Adapters(SETTINGS, clients)
 
 

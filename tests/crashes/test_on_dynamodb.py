@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from blockfold.application.execute import Executor
 from blockfold.adapters.clients import Clients
+from blockfold.application.execute import Executor
 from blockfold.bootstrap import Adapters, executor
 from blockfold.settings import Settings
 from tests.contracts import resources

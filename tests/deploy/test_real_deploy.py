@@ -185,3 +185,8 @@ def test_bootstrap_deploy_work_deploy_again_destroy(account: Account) -> None:
         account.client("cloudformation").describe_stacks(StackName=STACK)
     assert not set(outputs.values()) & set(account.client("dynamodb").list_tables()["TableNames"])
     assert not account.client("events").list_event_buses(NamePrefix=STACK)["EventBuses"]
+
+
+def test_the_documentation_names_the_same_cli() -> None:
+    named = re.findall(r"aws-cdk@[0-9.]+", (ROOT / "docs" / "deploy.md").read_text())
+    assert set(named) == {cli()}

@@ -18,7 +18,7 @@ from tests.properties.histories import MACHINE, NEVER, Ports, StepClock, fold_al
 from tests.properties.turns import Turns
 from tests.strategies import notes_as_messages, runs, runs_as_messages
 
-choices = st.lists(st.integers(0, 1), max_size=60)
+choices = st.lists(st.integers(0, 1), max_size=40)
 
 
 def racing(
@@ -73,6 +73,8 @@ def test_two_deliveries_of_the_same_messages_are_done_once(
 def test_two_queues_of_one_machine_end_in_the_state_of_the_log(
     choices: list[int], one: list[dict[str, Any]], two: list[dict[str, Any]]
 ) -> None:
+    shared = {"do": "push", "key": "a", "value": 1}
+    one, two = ([{**args, "steps": [*args["steps"], shared]} for args in own] for own in (one, two))
     ports = Ports()
     turns = Turns(choices)
     executors = [racing(turns, ports, Cells(), player) for player in range(2)]

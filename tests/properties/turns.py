@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Turns:
-    """Lets threads go on one at a time, in the order of the choices."""
+    """Lets threads go on one at a time, in the order of the choices, over and over."""
 
     def __init__(self, choices: Sequence[int]) -> None:
         self._choices = choices
@@ -45,7 +45,7 @@ class Turns:
     def _order(self) -> Iterator[int]:
         step = 0
         while running := [player for player, ended in enumerate(self._ended) if not ended]:
-            choice = self._choices[step] if step < len(self._choices) else 0
+            choice = self._choices[step % len(self._choices)] if self._choices else step
             yield running[choice % len(running)]
             step += 1
 
