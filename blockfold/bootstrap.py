@@ -11,6 +11,7 @@ from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoSt
 from blockfold.adapters.eventbridge import EventBridgeBus
 from blockfold.adapters.s3 import S3ObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
+from blockfold.adapters.sqs import SqsQueue
 from blockfold.adapters.system import AlarmGuard, SystemClock
 from blockfold.application.announce import Announcer
 from blockfold.application.dump import Dumper
@@ -66,6 +67,20 @@ class Adapters:
     def machines(self) -> DynamoMachines:
         """The Machines table."""
         return DynamoMachines(self.clients.dynamodb, self.settings.machines_table)
+
+
+def actions_queue(adapters: Adapters) -> SqsQueue:
+    """The actions queue of a stack, for its executor.
+
+    Raises:
+        Misconfigured: The settings do not name it.
+    """
+    if not adapters.settings.actions_queue:
+        raise Misconfigured(
+            "the environment lacks BLOCKFOLD_ACTIONS_QUEUE_URL",
+            hint="the stack sets it: deploy it again",
+        )
+    return SqsQueue(adapters.clients.sqs, adapters.settings.actions_queue)
 
 
 def reader(adapters: Adapters) -> Reader:

@@ -120,11 +120,19 @@ class Machines(Protocol):
     def raise_flushed(self, machine: str, number: int) -> None:
         """Raise ``flushed`` to a number; a lower number than the stored one changes nothing."""
 
-    def raise_dumped(self, machine: str, number: int) -> None:
-        """Raise ``dumped`` to a number; a lower number than the stored one changes nothing."""
+    def raise_dumped(self, record: MachineRecord, number: int) -> None:
+        """Raise ``dumped`` to a number, as the schedule in the record demands.
+
+        A lower number than the stored one changes nothing, nor does a record whose schedule was
+        replaced since it was read: other blocks may be due by the new one.
+        """
 
     def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
-        """Replace a schedule unless someone did since the record was read; whether it was."""
+        """Replace a schedule; whether it was.
+
+        It is not if the schedule was replaced or ``dumped`` raised since the record was read: a
+        setting must not take effect at a block whose snapshot was made or passed over already.
+        """
 
     def list(self) -> Iterator[MachineRecord]:
         """All machines, in no order."""

@@ -23,7 +23,13 @@ class Executor(BlockfoldFunction):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, base: FunctionBase, actions: sqs.IQueue
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        base: FunctionBase,
+        actions: sqs.IQueue,
+        action_seconds: int,
     ) -> None:
         """Make the function and let it consume the queue `actions`."""
         super().__init__(
@@ -32,7 +38,10 @@ class Executor(BlockfoldFunction):
             description="Blockfold: folds queued actions into blocks and keeps the state table",
             base=base,
             timeout=Duration.seconds(TIMEOUT_SECONDS),
-            environment={"BLOCKFOLD_ACTIONS_QUEUE_URL": actions.queue_url},
+            environment={
+                "BLOCKFOLD_ACTIONS_QUEUE_URL": actions.queue_url,
+                "BLOCKFOLD_ACTION_SECONDS": str(action_seconds),
+            },
         )
         # An SqsEventSource would grant more than a consumer needs.
         consume = actions.grant(

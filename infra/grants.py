@@ -1,6 +1,7 @@
 """What each function may do to the data, action by action.
 
-No role may change a block, delete anything, or reach beyond this stack. What an event source
+No role may delete anything or reach beyond this stack. That a block is never overwritten is the
+code's doing: IAM knows no "put only if absent". What an event source
 needs besides (queue, stream, failure queue) stands with the source.
 """
 
@@ -23,19 +24,20 @@ def grant_executor(role: iam.Role, storage: Storage) -> None:
     storage.state.grant(
         role,
         "dynamodb:BatchGetItem",
-        "dynamodb:GetItem",
         "dynamodb:PartiQLInsert",
         "dynamodb:PartiQLUpdate",
         "dynamodb:Query",
     )
-    storage.machines.grant(role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    storage.machines.grant(role, "dynamodb:GetItem", "dynamodb:UpdateItem")
     _grant_objects(role, storage.snapshots, "s3:GetObject", "s3:PutObject")
+    _grant_listing(role, storage.snapshots)
 
 
 def grant_announcer(role: iam.Role, storage: Storage, bus: events.IEventBus) -> None:
     """Read the dumper's settings and large bodies; publish. The stream brings the blocks."""
     storage.machines.grant(role, "dynamodb:GetItem")
     _grant_objects(role, storage.snapshots, "s3:GetObject")
+    _grant_listing(role, storage.snapshots)
     bus.grant_put_events_to(role)
 
 
@@ -50,13 +52,7 @@ def grant_dumper(role: iam.Role, storage: Storage) -> None:
 def grant_restorer(role: iam.Role, storage: Storage) -> None:
     """Read the past, append the restore block, write the state that it brings back."""
     storage.blocks.grant(role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
-    storage.state.grant(
-        role,
-        "dynamodb:BatchGetItem",
-        "dynamodb:PartiQLInsert",
-        "dynamodb:PartiQLUpdate",
-        "dynamodb:Query",
-    )
+    storage.state.grant(role, "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:Query")
     storage.machines.grant(role, "dynamodb:GetItem", "dynamodb:UpdateItem")
     _grant_objects(role, storage.snapshots, "s3:GetObject", "s3:PutObject")
     _grant_listing(role, storage.snapshots)

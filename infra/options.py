@@ -14,6 +14,9 @@ _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 
 _LARGEST_COUNT = 1_000_000_000
 
+_LONGEST_ACTION = 20
+"""Seconds; the executor keeps 25 of its 60 for its last action, the commit and the flush."""
+
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
@@ -41,6 +44,7 @@ class Options:
     """The context of one synthesis, checked.
 
     `count` is the number of blocks from one snapshot of a new machine to the next; 0 is off.
+    `action_seconds` is the time budget of one action.
     """
 
     stack: str = "Blockfold"
@@ -48,6 +52,7 @@ class Options:
     stage: Stage = Stage.DEV
     platform: Platform = Platform.LAMBDA
     count: int = 100
+    action_seconds: int = 5
 
     @classmethod
     def from_context(cls, lookup: Callable[[str], object]) -> Options:
@@ -61,6 +66,7 @@ class Options:
             stage=_choice(Stage, "stage", _text(lookup, "stage", cls.stage.value)),
             platform=_choice(Platform, "platform", _text(lookup, "platform", cls.platform.value)),
             count=_count(lookup("count"), cls.count),
+            action_seconds=_seconds(lookup("action_seconds"), cls.action_seconds),
         )
 
 
@@ -103,3 +109,15 @@ def _count(value: object, default: int) -> int:
             f"{_LARGEST_COUNT}, for example `-c count={default}`, or none for no snapshots"
         )
     return int(text)
+
+
+def _seconds(value: object, default: int) -> int:
+    """A number in cdk.json, a text in `-c action_seconds=10`."""
+    if value is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,3}", str(value)) or not 1 <= int(str(value)) <= _LONGEST_ACTION:
+        raise OptionError(
+            f"context 'action_seconds' is {value!r}: write whole seconds from 1 to "
+            f"{_LONGEST_ACTION}, for example `-c action_seconds={default}`"
+        )
+    return int(str(value))

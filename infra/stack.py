@@ -33,10 +33,12 @@ class BlockfoldStack(Stack):
         stage: Stage,
         platform: Platform,
         count: int,
+        action_seconds: int,
     ) -> None:
         """Lay out the stack around the asset `bundle`, built for `platform`.
 
-        New machines get a snapshot every `count` blocks; none when it is 0.
+        New machines get a snapshot every `count` blocks, none when it is 0; an action may take
+        `action_seconds`.
         """
         super().__init__(
             scope,
@@ -56,7 +58,13 @@ class BlockfoldStack(Stack):
             environment=self._environment(bundle.machine, count),
             stage=stage,
         )
-        self.executor = Executor(self, "Executor", base=base, actions=self.queues.actions)
+        self.executor = Executor(
+            self,
+            "Executor",
+            base=base,
+            actions=self.queues.actions,
+            action_seconds=action_seconds,
+        )
         self.announcer = Announcer(
             self,
             "Announcer",

@@ -47,6 +47,7 @@ def synthesize(*, root: Path) -> None:
             stage=options.stage,
             platform=options.platform,
             count=options.count,
+            action_seconds=options.action_seconds,
         )
     check_on_synth(app)
     app.synth()

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 COMMANDS = ("start", "stop", "set_count", "dump", "status")
+TAKES = {"set_count": "count", "dump": "at"}
+"""The field that a command takes."""
+
 MARGIN_SECONDS = 60.0
 """What is kept of the function's time for the snapshot that is being made."""
 
@@ -38,8 +41,10 @@ def _dumper() -> Dumper:
 
 
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Make what is due, sweep, or carry out a command."""
+    if not isinstance(event, dict):
+        raise Misconfigured(f"a call is a JSON object, not {event!r}")
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     if "detail-type" in event:
         return _due(event["detail"], deadline)
@@ -57,11 +62,17 @@ def command(event: dict[str, Any], dumper: Dumper) -> dict[str, Any]:
     """
     machine, name = event.get("machine"), event.get("command")
     if not isinstance(machine, str) or not machine:
-        raise Misconfigured("the field 'machine' is missing", hint="give the machine's id")
+        raise Misconfigured("the field 'machine' is a machine's id, and must be given")
     if name not in COMMANDS:
         raise Misconfigured(f"unknown command {name!r}", hint=f"one of {', '.join(COMMANDS)}")
-    if unknown := event.keys() - {"machine", "command", "count", "at"}:
+    if unknown := event.keys() - {"machine", "command", *TAKES.values()}:
         raise Misconfigured(f"unknown field {min(unknown)!r}")
+    for taker, field in TAKES.items():
+        if name != taker and event.get(field) is not None:
+            raise Misconfigured(
+                f"the field {field!r} belongs to {taker}, not to {name}",
+                hint=f"leave it out, or call {taker}",
+            )
     status = _call(dumper, machine, name, event)
     logger.info("command", command=name, **asdict(status))
     metrics.add_metric("Commands", MetricUnit.Count, 1)

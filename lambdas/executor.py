@@ -1,7 +1,9 @@
 """Executor λ: SQS FIFO batch → groups → blocks → the messages to deliver again.
 
 A group's first message that could not be done and all behind it are reported as failed, so that
-the queue delivers them again, in order. Groups do not wait for each other's trouble.
+the queue delivers them again, in order. Groups do not wait for each other's trouble. Left alone,
+the queue would hold them back for its whole visibility timeout; here they are released after a
+second, and after twice as long each further time.
 """
 
 from __future__ import annotations
@@ -14,25 +16,41 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
+from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.execute import Executor, Folded
-from blockfold.bootstrap import Adapters, executor
+from blockfold.bootstrap import Adapters, actions_queue, executor
 from blockfold.domain.action import Message
+from blockfold.domain.errors import BlockfoldError
 from blockfold.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-MARGIN_SECONDS = 10.0
-"""What is kept of the function's time for the flush and the answer."""
+MARGIN_SECONDS = 25.0
+"""What is kept of the function's time for the last action (20 s at most), commit and flush."""
+
+LONGEST_SECONDS = 900
+"""The longest wait between two deliveries. With the queue's 100 deliveries, an outage of almost
+a day goes by before anything ends in the dead-letter queue."""
 
 logger = Logger()
 metrics = Metrics()
 
 
 @cache
+def _adapters() -> Adapters:
+    return Adapters(Settings.from_environment())
+
+
+@cache
 def _executor() -> Executor:
-    return executor(Adapters(Settings.from_environment()))
+    return executor(_adapters())
+
+
+@cache
+def _queue() -> SqsQueue:
+    return actions_queue(_adapters())
 
 
 @metrics.log_metrics
@@ -40,11 +58,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Fold each group's messages; answer with the ids of those to deliver again."""
     seconds = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(seconds - MARGIN_SECONDS, seconds / 2)
-    again: list[str] = []
+    again: list[list[str]] = []
     for machine, messages in group(event).items():
         done = _fold(machine, messages, deadline)
-        again += [message.id for message in messages if message.id not in done]
-    return {"batchItemFailures": [{"itemIdentifier": message} for message in again]}
+        if left := [message.id for message in messages if message.id not in done]:
+            again.append(left)
+    for left in again:
+        _release(event, set(left))
+    return {"batchItemFailures": [{"itemIdentifier": id_} for left in again for id_ in left]}
 
 
 def group(event: dict[str, Any]) -> dict[str, list[Message]]:
@@ -53,6 +74,17 @@ def group(event: dict[str, Any]) -> dict[str, list[Message]]:
     for record in SQSEvent(event).records:
         groups.setdefault(record.attributes.message_group_id or "", []).append(_message(record))
     return groups
+
+
+def _release(event: dict[str, Any], again: set[str]) -> None:
+    """Have a group's messages delivered again soon; if that fails, they only wait longer."""
+    records = [record for record in SQSEvent(event).records if record.message_id in again]
+    tries = max(int(record.attributes.approximate_receive_count) for record in records)
+    seconds = min(2 ** min(tries - 1, 10), LONGEST_SECONDS)
+    try:
+        _queue().release([record.receipt_handle for record in records], seconds)
+    except BlockfoldError as error:
+        logger.warning("release failed", messages=len(records), error=str(error))
 
 
 def _message(record: SQSRecord) -> Message:

@@ -6,7 +6,7 @@ Anything wrong is a function error whose message names the field or number and t
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ FIELDS = {"machine", "block", "snapshot", "time", "as", "dry_run"}
 MARGIN_SECONDS = 30.0
 """What is kept of the function's time for the answer."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 logger = Logger()
 metrics = Metrics()
 
@@ -36,7 +38,7 @@ def _restorer() -> Restorer:
 
 
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Plan or carry out a restore."""
     target = parse(event)
     if event.get("dry_run"):
@@ -49,19 +51,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return answer
 
 
-def parse(event: dict[str, Any]) -> Target:
+def parse(event: Any) -> Target:
     """The target that a payload asks for.
 
     Raises:
         Misconfigured: A field is missing, unknown, or of another type.
     """
+    if not isinstance(event, dict):
+        raise Misconfigured(f"a restore is a JSON object, not {event!r}")
     if unknown := event.keys() - FIELDS:
         raise Misconfigured(
             f"unknown field {min(unknown)!r}", hint=f"the fields are {', '.join(sorted(FIELDS))}"
         )
     machine = event.get("machine")
     if not isinstance(machine, str) or not machine:
-        raise Misconfigured("the field 'machine' is missing", hint="give the machine's id")
+        raise Misconfigured("the field 'machine' is a machine's id, and must be given")
     if not isinstance(event.get("dry_run", False), bool):
         raise Misconfigured("the field 'dry_run' is true or false")
     if (fork := event.get("as")) is not None and not isinstance(fork, str):
@@ -93,7 +97,7 @@ def _time(text: object) -> int | None:
         raise Misconfigured(
             f"the field 'time' is no RFC 3339 time: {text!r}", hint="such as 2026-01-31T12:00:00Z"
         )
-    return round(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _planned(target: Target) -> dict[str, Any]:

@@ -17,6 +17,9 @@ SENT = 1_700_000_000_000
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+"""Keys of nested objects."""
+
 numbers = (
     st.integers(-(10**38) + 1, 10**38 - 1)
     | st.integers(-20, 20)
@@ -29,7 +32,7 @@ scalars = st.none() | st.booleans() | numbers | texts
 
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
     max_leaves=12,
 )
 """JSON values within the limits, not yet in canonical form."""

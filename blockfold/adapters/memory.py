@@ -99,18 +99,18 @@ class MemoryMachines:
             if number > record.flushed:
                 self._records[machine] = replace(record, flushed=number)
 
-    def raise_dumped(self, machine: str, number: int) -> None:
+    def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """See `Machines.raise_dumped`."""
         with self._lock:
-            record = self.register(machine)
-            if number > record.dumped:
-                self._records[machine] = replace(record, dumped=number)
+            stored = self.register(record.machine)
+            if stored.revision == record.revision and number > stored.dumped:
+                self._records[record.machine] = replace(stored, dumped=number)
 
     def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
         """See `Machines.set_schedule`."""
         with self._lock:
             stored = self.register(record.machine)
-            if stored.revision != record.revision:
+            if (stored.revision, stored.dumped) != (record.revision, record.dumped):
                 return False
             self._records[record.machine] = replace(
                 stored, schedule=schedule, revision=stored.revision + 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from io import BytesIO
 
+import msgspec
 import zstandard
 
 from blockfold.domain import digest
@@ -65,7 +66,7 @@ class ObjectSnapshots:
         if self._objects.put_new(key, manifest.to_bytes()):
             return manifest
         there = self.open(key)
-        if there.hash != block.hash or there.digest != manifest.digest:
+        if msgspec.structs.replace(there, runs=runs) != manifest:
             raise Corrupted(f"{key} is a snapshot of another block {block.number} than the log's")
         return there
 
@@ -79,7 +80,10 @@ class ObjectSnapshots:
         """See `SnapshotStore.open`."""
         data = self._objects.get(key)
         if data is None:
-            raise Corrupted(f"the snapshot {key} is missing")
+            raise Corrupted(
+                f"the snapshot {key} is missing",
+                hint="dump that block again: the log still has what it needs",
+            )
         return self._manifest(data, key)
 
     def numbers(self, machine: str) -> list[int]:
@@ -97,24 +101,24 @@ class ObjectSnapshots:
         rows = 0
         before: str | None = None
         for run in manifest.runs:
-            for key, value in from_lines(self._lines(run), run.key):
-                if value is None or (before is not None and key <= before):
-                    raise Corrupted(f"{run.key} overlaps another run, which format 1 has not")
+            for key, value in self._read_run(manifest, run):
+                if before is not None and key <= before:
+                    raise Corrupted(f"{manifest.key} names runs that overlap at key {key!r}")
                 before = key
                 rows += 1
                 total = digest.replace(total, key, None, value)
                 yield key, value
         if (rows, total) != (manifest.rows, manifest.total):
             raise Corrupted(
-                f"the runs of the snapshot of block {manifest.number} of machine "
-                f"{manifest.machine!r} do not have the digest that its manifest says"
+                f"the runs of {manifest.key} do not have the rows and the digest that it says"
             )
 
     def _manifest(self, data: bytes, key: str) -> Manifest:
         manifest = Manifest.from_bytes(data, key)
         if manifest_key(manifest.machine, manifest.number) != key:
             raise Corrupted(
-                f"{key} holds the snapshot of block {manifest.number} of {manifest.machine!r}"
+                f"{key} holds the snapshot of block {manifest.number} of machine "
+                f"{manifest.machine!r}"
             )
         return manifest
 
@@ -135,30 +139,48 @@ class ObjectSnapshots:
     def _save_run(self, machine: str, part: list[tuple[str, Canonical]]) -> Run:
         compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
         packed = compressor.compress(b"".join(to_lines(part)))
-        name = sha256(packed).hexdigest()
-        key = run_key(machine, name)
-        self._objects.put_new(key, packed)
-        return Run(
-            key=key,
-            sha256=name,
-            rows=len(part),
-            bytes=len(packed),
-            first=part[0][0],
-            last=part[-1][0],
-        )
+        run = _run(machine, packed, part)
+        self._objects.put_new(run.key, packed)
+        return run
 
-    def _lines(self, run: Run) -> Iterator[bytes]:
+    def _read_run(self, manifest: Manifest, run: Run) -> list[tuple[str, Canonical]]:
+        name = f"the run {run.key} of {manifest.key}"
         packed = self._objects.get(run.key)
         if packed is None:
-            raise Corrupted(f"the run {run.key} is missing")
+            raise Corrupted(f"{name} is missing")
         if sha256(packed).hexdigest() != run.sha256:
-            raise Corrupted(f"the run {run.key} is not what its hash says: it was changed")
-        try:
-            if not 0 <= zstandard.frame_content_size(packed) <= MAX_PART_BYTES:
-                raise Corrupted(f"the run {run.key} claims more than {MAX_PART_BYTES:,} bytes")
-            return iter(BytesIO(zstandard.ZstdDecompressor().decompress(packed)))
-        except zstandard.ZstdError as error:
-            raise Corrupted(f"the run {run.key} does not unpack: {error}") from error
+            raise Corrupted(f"{name} is not what its hash says: it was changed")
+        entries: list[tuple[str, Canonical]] = []
+        for key, value in from_lines(_unpack(name, packed), name):
+            if value is None:
+                raise Corrupted(f"{name} deletes key {key!r}, which format 1 has not")
+            entries.append((key, value))
+        if not entries or run != _run(manifest.machine, packed, entries):
+            raise Corrupted(f"{name} is not what that says of it")
+        return entries
+
+
+def _run(machine: str, packed: bytes, entries: list[tuple[str, Canonical]]) -> Run:
+    """What a manifest says of a run."""
+    name = sha256(packed).hexdigest()
+    return Run(
+        key=run_key(machine, name),
+        sha256=name,
+        rows=len(entries),
+        bytes=len(packed),
+        first=entries[0][0],
+        last=entries[-1][0],
+    )
+
+
+def _unpack(name: str, packed: bytes) -> Iterator[bytes]:
+    """The lines of a run."""
+    try:
+        if not 0 <= zstandard.frame_content_size(packed) <= MAX_PART_BYTES:
+            raise Corrupted(f"{name} claims more than {MAX_PART_BYTES:,} bytes")
+        return iter(BytesIO(zstandard.ZstdDecompressor().decompress(packed)))
+    except zstandard.ZstdError as error:
+        raise Corrupted(f"{name} does not unpack: {error}") from error
 
 
 class _Total:

@@ -1,10 +1,12 @@
 """The actions queue.
 
-Needs ``sqs:SendMessage``; SQS keeps a group's messages in the order of these calls.
+Sending needs ``sqs:SendMessage``; SQS keeps a group's messages in the order of these calls.
+Releasing needs ``sqs:ChangeMessageVisibility``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,9 +14,11 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import unavailable
+from blockfold.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class Receipt:
 
     message: str
     sequence: str
+
+
+RELEASED_AT_ONCE = 10
+"""Entries that ChangeMessageVisibilityBatch takes."""
 
 
 class SqsQueue:
@@ -58,3 +66,29 @@ class SqsQueue:
         except (ClientError, BotoCoreError) as error:
             raise unavailable(f"could not send to machine {machine!r}", error) from error
         return Receipt(answer["MessageId"], answer["SequenceNumber"])
+
+    def release(self, receipts: Sequence[str], seconds: int) -> None:
+        """Let messages that were received be delivered again soon.
+
+        Without it they, and all of their group, wait for the queue's visibility timeout.
+
+        Args:
+            receipts: Their receipt handles.
+            seconds: How long they stay invisible.
+
+        Raises:
+            Unavailable: Some may wait for the visibility timeout.
+        """
+        for start in range(0, len(receipts), RELEASED_AT_ONCE):
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+                {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                for index, receipt in enumerate(receipts[start : start + RELEASED_AT_ONCE])
+            ]
+            try:
+                answer = self._client.change_message_visibility_batch(
+                    QueueUrl=self._url, Entries=entries
+                )
+            except (ClientError, BotoCoreError) as error:
+                raise unavailable("could not release messages", error) from error
+            if failed := answer.get("Failed"):
+                raise Unavailable(f"could not release {len(failed)} messages: {failed[0]}")

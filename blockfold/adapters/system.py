@@ -10,6 +10,9 @@ from types import FrameType, TracebackType
 
 from blockfold.domain.errors import OutOfTime
 
+AGAIN_SECONDS = 0.05
+"""How soon a reducer that swallowed the end of its time is interrupted again."""
+
 
 class SystemClock:
     """The system's clocks."""
@@ -32,7 +35,8 @@ class AlarmGuard:
 
     Works in the main thread, which is where Lambda runs handlers; in any other thread it does
     not bound anything. It interrupts Python code and blocking calls alike, not a C function
-    that never returns.
+    that never returns. A reducer that swallows the end of its time is interrupted again and
+    again, and counts as out of time even if it then returns.
 
     Args:
         seconds: The budget of one action.
@@ -41,6 +45,7 @@ class AlarmGuard:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._armed = False
+        self._rang = False
 
     def __call__(self) -> AbstractContextManager[object]:
         """A context that is ended by `OutOfTime` when the budget is used up."""
@@ -50,8 +55,9 @@ class AlarmGuard:
 
     def __enter__(self) -> AlarmGuard:
         signal.signal(signal.SIGALRM, self._ring)
+        self._rang = False
         self._armed = True
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN_SECONDS)
         return self
 
     def __exit__(
@@ -60,9 +66,18 @@ class AlarmGuard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            self._armed = False
+        finally:  # the alarm may ring just before the line above
+            self._armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._rang and not isinstance(error, OutOfTime):
+            raise self._out_of_time() from error
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if self._armed:
-            raise OutOfTime(f"ran out of its time of {self._seconds:g} s")
+            self._rang = True
+            raise self._out_of_time()
+
+    def _out_of_time(self) -> OutOfTime:
+        return OutOfTime(f"ran out of its time of {self._seconds:g} s")

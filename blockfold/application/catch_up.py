@@ -7,13 +7,14 @@ and what is done already is fenced off or found equal.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from blockfold.application.history import origin_manifest
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Unavailable
+from blockfold.domain.replay import contiguous
 from blockfold.ports import BlockLog, Clock, Machines, Row, SnapshotStore, StateTable, Write
 
 CHUNK = 500
@@ -22,17 +23,16 @@ CHUNK = 500
 
 @dataclass(slots=True)
 class CaughtUp:
-    """What was written.
+    """What was done.
 
     Attributes:
         number: The block that the table stands at.
-        written: Keys stored.
-        deleted: Keys deleted.
+        restores: For each restore and fork block on the way, how many keys were stored for it,
+            and how many deleted.
     """
 
     number: int
-    written: int = 0
-    deleted: int = 0
+    restores: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class CatchUp:
         record = self.machines.get(machine) or self.machines.register(machine)
         result = CaughtUp(record.flushed)
         pending: dict[str, Write] = {}
-        for block in self.log.read(machine, record.flushed + 1):
+        unflushed = self.log.read(machine, record.flushed + 1)
+        for block in contiguous(machine, record.flushed, unflushed):
             if block.body.origin is None:
                 for key, value in block.body.changes.items():
                     pending[key] = Write(key, value, block.number)
@@ -83,7 +84,8 @@ class CatchUp:
             self._store(machine, iter(pending.values()), deadline, result)
             pending.clear()
             self.machines.raise_flushed(machine, block.number - 1)
-            self._store(machine, self._difference(block), deadline, result)
+            counts = self._store(machine, self._difference(block), deadline, result)
+            result.restores[block.number] = counts
             self.machines.raise_flushed(machine, block.number)
             result.number = block.number
         self._store(machine, iter(pending.values()), deadline, result)
@@ -97,7 +99,9 @@ class CatchUp:
 
     def _store(
         self, machine: str, writes: Iterator[Write], deadline: float, result: CaughtUp
-    ) -> None:
+    ) -> tuple[int, int]:
+        """Store the writes; how many keys were stored and how many deleted."""
+        written = deleted = 0
         while chunk := list(islice(writes, CHUNK)):
             if self.clock.monotonic() >= deadline:
                 raise Unavailable(
@@ -106,8 +110,10 @@ class CatchUp:
                     hint="the next call goes on from there",
                 )
             self.table.write(machine, chunk)
-            result.deleted += sum(1 for write in chunk if write.value is None)
-            result.written += sum(1 for write in chunk if write.value is not None)
+            deletions = sum(1 for write in chunk if write.value is None)
+            deleted += deletions
+            written += len(chunk) - deletions
+        return written, deleted
 
 
 def difference(

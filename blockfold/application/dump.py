@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blockfold.application.history import History, Replica
+from blockfold.application.history import History, Replica, check_snapshot
 from blockfold.domain import schedule as schedules
-from blockfold.domain.errors import Corrupted, NotFound, Unavailable
+from blockfold.domain.errors import BlockfoldError, Corrupted, NotFound, Unavailable
 from blockfold.domain.manifest import Manifest
 from blockfold.domain.schedule import Change, Schedule
 from blockfold.ports import BlockLog, Clock, MachineRecord, Machines, SnapshotStore
@@ -75,6 +75,8 @@ class Dumper:
                 hint=f"its blocks are 1 to {head}" if head else "it has no blocks yet",
             )
         if (there := self.snapshots.get(machine, number)) is not None:
+            if (block := self.log.get(machine, number)) is not None:
+                check_snapshot(there, block)
             return there, False
         return self._save(self._history.at(machine, number)), True
 
@@ -90,22 +92,22 @@ class Dumper:
             NotFound: There is no such machine.
             Corrupted: Log or snapshots are damaged.
         """
-        record = self._record(machine)
+        # The head is read before the settings: what is set after that holds from later blocks on.
         upto = min(upto, self._head(machine))
+        record = self._record(machine)
         made: list[Manifest] = []
         replica: Replica | None = None
-        for number in record.schedule.due_between(record.dumped + 1, upto):
-            if made and self.clock.monotonic() >= deadline:
-                return made
-            if (there := self.snapshots.get(machine, number)) is None:
-                if replica is None:
+        while record.dumped < upto:
+            number = next(record.schedule.due_between(record.dumped + 1, upto), None)
+            if number is not None and self.snapshots.get(machine, number) is None:
+                if made and self.clock.monotonic() >= deadline:
+                    break
+                if replica is None or replica.head.number > number:
                     replica = self._history.nearest(machine, number)
                 self._history.forward(replica, number)
-                there = self._save(replica)
-                made.append(there)
-            self.machines.raise_dumped(machine, number)
-        if upto > record.dumped:
-            self.machines.raise_dumped(machine, upto)
+                made.append(self._save(replica))
+            self.machines.raise_dumped(record, number or upto)
+            record = self._record(machine)
         return made
 
     def sweep(self, *, deadline: float) -> dict[str, list[Manifest]]:
@@ -113,15 +115,24 @@ class Dumper:
 
         Returns:
             What was made, by machine.
+
+        Raises:
+            BlockfoldError: The trouble with one machine, after all others were swept.
         """
         made: dict[str, list[Manifest]] = {}
+        trouble: BlockfoldError | None = None
         for record in self.machines.list():
             if self.clock.monotonic() >= deadline:
                 break
-            if found := self.make_due(
-                record.machine, self._head(record.machine), deadline=deadline
-            ):
+            try:
+                found = self.make_due(record.machine, self._head(record.machine), deadline=deadline)
+            except BlockfoldError as error:
+                trouble = trouble or error
+                continue
+            if found:
                 made[record.machine] = found
+        if trouble is not None:
+            raise trouble
         return made
 
     # -- calls -----------------------------------------------------------------------------

@@ -175,9 +175,9 @@ class Executor:
         return tail
 
     def _open(self, machine: str, deadline: float) -> Tail:
-        """Read a machine from its stores, and finish a restore that was interrupted."""
+        """Read a machine from its stores, and finish restores that were interrupted."""
         tail = Tail.open(machine, self.log, self.table, self.machines)
-        if tail.stale:
+        while tail.stale:  # another restore may come while this one is being finished
             CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock).run(
                 machine, deadline=deadline
             )

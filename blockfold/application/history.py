@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
@@ -72,11 +72,17 @@ class History:
         return replica
 
     def nearest(self, machine: str, number: int) -> Replica:
-        """The newest snapshot at or below a block, or the empty state before block 1."""
+        """The newest snapshot at or below a block, or the empty state before block 1.
+
+        Raises:
+            Corrupted: The snapshot is damaged, or of another block than the log's.
+        """
         numbers = [each for each in self.snapshots.numbers(machine) if each <= number]
         manifest = self.snapshots.get(machine, numbers[-1]) if numbers else None
         if manifest is None:
             return Replica(Head(machine=machine), {}, self.snapshots)
+        if (block := self.log.get(machine, manifest.number)) is not None:
+            check_snapshot(manifest, block)
         return Replica(_head(manifest), dict(self.snapshots.entries(manifest)), self.snapshots)
 
     def forward(self, replica: Replica, number: int) -> None:
@@ -93,6 +99,20 @@ class History:
                 f"the log of machine {replica.head.machine!r} ends at block "
                 f"{replica.head.number}, before block {number}"
             )
+
+
+def check_snapshot(manifest: Manifest, block: Block) -> None:
+    """Hold a snapshot against the block that it says it is of.
+
+    Raises:
+        Corrupted: It is of another block.
+    """
+    if _head(manifest) != replace(block.head, marks=()) or manifest.code != block.header.code:
+        raise Corrupted(
+            f"{manifest.key} is of another block {block.number} of machine {block.machine!r} "
+            "than the log's",
+            hint="delete it and dump that block again",
+        )
 
 
 def origin_state(snapshots: SnapshotStore, block: Block) -> dict[str, Canonical]:

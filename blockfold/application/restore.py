@@ -14,7 +14,7 @@ from blockfold.application.catch_up import CatchUp, difference
 from blockfold.application.dump import Dumper
 from blockfold.application.history import History
 from blockfold.domain.block import Block, Body, Head
-from blockfold.domain.errors import BlockConflict, Misconfigured, NotFound, Refused
+from blockfold.domain.errors import BlockConflict, Misconfigured, NotFound, Refused, Unavailable
 from blockfold.domain.execute import seal
 from blockfold.domain.manifest import Manifest, Origin
 from blockfold.domain.schedule import Schedule
@@ -83,8 +83,8 @@ class Restored:
         block: The block that was appended.
         manifest: Object key of the snapshot that it names.
         restored: The block that was brought back.
-        written: Keys stored.
-        deleted: Keys deleted.
+        written: Keys stored for it; fewer than planned if someone else helped.
+        deleted: Keys deleted for it, likewise.
     """
 
     block: Block
@@ -172,12 +172,23 @@ class Restorer:
         else:
             self.machines.register(target.fork, self.schedule)
             block = self._append_fork(manifest, target.fork)
-        done = CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock).run(
-            block.machine, deadline=deadline
-        )
-        return Restored(block, manifest.key, number, done.written, done.deleted)
+        written, deleted = self._catch_up(block, deadline)
+        return Restored(block, manifest.key, number, written, deleted)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _catch_up(self, block: Block, deadline: float) -> tuple[int, int]:
+        """Bring the table up to a block that was appended; keys stored and deleted for it."""
+        catch_up = CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock)
+        try:
+            done = catch_up.run(block.machine, deadline=deadline)
+        except Unavailable as error:
+            raise Unavailable(
+                f"machine {block.machine!r} is restored by its block {block.number}, but its "
+                f"state table is still behind: {error.message}",
+                hint="do not restore again: the next action goes on from there",
+            ) from error
+        return done.restores.get(block.number, (0, 0))
 
     def _append_restore(self, manifest: Manifest) -> Block:
         conflict: BlockConflict | None = None

@@ -13,7 +13,7 @@ from operator import itemgetter
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.replay import check_link
+from blockfold.domain.replay import check_link, contiguous
 from blockfold.domain.state import Changes
 from blockfold.ports import BlockLog, Machines, StateTable, Write
 
@@ -49,7 +49,7 @@ class Tail:
         """Read a machine's head and unflushed blocks: ``flushed`` first, then the log.
 
         Raises:
-            Corrupted: The log ends before what the state table holds.
+            Corrupted: The log ends before what the state table holds, or has a gap behind it.
         """
         record = machines.get(machine)
         newest = log.head(machine)
@@ -62,7 +62,7 @@ class Tail:
                 hint="blocks were lost: restore the Blocks table before sending more actions",
             )
         tail = cls(head, flushed, table)
-        for block in log.read(machine, flushed + 1, head.number):
+        for block in contiguous(machine, flushed, log.read(machine, flushed + 1, head.number)):
             tail._note(block)
         return tail
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from blockfold.application.history import Replica
+from blockfold.application.history import Replica, check_snapshot
 from blockfold.domain import digest
 from blockfold.domain.block import Block, Head
 from blockfold.domain.errors import Corrupted, NotFound
@@ -129,8 +129,7 @@ class Verifier:
             manifest = self.snapshots.get(block.machine, block.number)
             if manifest is None:
                 raise Corrupted(f"the snapshot of block {block.number} is missing")
-            if (manifest.hash, manifest.total) != (block.hash, block.total):
-                raise Corrupted(f"{manifest.key} is of another block {block.number} than the log's")
+            check_snapshot(manifest, block)
             for _ in self.snapshots.entries(manifest):
                 pass
         except Corrupted as error:

@@ -37,15 +37,16 @@ def blocks(
         print_json([summary(block) for block in found])
         return
     print_table(
-        ("block#", "time#", "actions#", "rejected#", "failed#", "malformed#", "changes#", "hash#"),
+        ("block#", "time#", "actions#", "applied#", "changes#", "hash#", "origin"),
         (
             (
                 block.number,
                 clock_time(block.header.time),
                 block.actions,
-                *(block.outcomes[each] or "" for each in ("rejected", "failed", "malformed")),
+                block.outcomes["applied"],
                 block.header.changes,
                 short(block.hash),
+                origin_text(block),
             )
             for block in found
         ),
@@ -66,6 +67,9 @@ def block(
         return
     say(f"block {number} of {machine}, {moment(found.header.time)}")
     say(f"hash   {found.hash}\nparent {found.header.parent}\ndigest {found.header.digest}\n")
+    if found.body.origin is not None:
+        say(f"a {origin_text(found)}: its state is that of snapshot {found.body.origin.manifest}")
+        return
     print_table(
         ("type", "arguments", "outcome", "reason"),
         (
@@ -99,7 +103,16 @@ def summary(block: Block) -> dict[str, object]:
         "actions": block.actions,
         "outcomes": block.outcomes,
         "changes": block.header.changes,
+        **({} if block.body.origin is None else {"origin": block.body.origin}),
     }
+
+
+def origin_text(block: Block) -> str:
+    """Where a restore or fork block brings its state from; empty for any other."""
+    origin = block.body.origin
+    if origin is None:
+        return ""
+    return f"{origin.kind} of {origin.machine} {origin.number}"
 
 
 def actions(block: Block) -> list[dict[str, object]]:

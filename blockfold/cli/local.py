@@ -103,7 +103,10 @@ def status(json: AsJson = False) -> None:
 
 @app.command()
 def env(stack: Stack = local.DEFAULT_STACK) -> None:
-    """Print export lines that point any AWS client at the local stack: eval $(…)."""
+    """Print export lines that point any AWS client here.
+
+    Use them by `eval "$(blockfold local env)"`.
+    """
     found = local.status(_root())
     for each in found.stacks:
         if each.stack == stack and found.running:

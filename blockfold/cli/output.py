@@ -50,6 +50,11 @@ def say(text: str) -> None:
     errors().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun: ``1 block``, ``2 blocks``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def errors() -> Console:
     """The console on stderr."""
     return Console(stderr=True)

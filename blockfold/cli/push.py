@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from blockfold.application.push import check_actions, check_machine_id, pack, wait_until_done
-from blockfold.cli.output import AsJson, MachineId, StackName, print_json, progress, say
+from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, progress, say
 from blockfold.client import connect
 from blockfold.domain.errors import Misconfigured, Unavailable
 
@@ -73,7 +73,7 @@ def push(
         print_json(answer)
     else:
         where = f"; machine {machine} stands at block {answer['number']}" if wait else ""
-        say(f"sent {sent:,} actions in {messages:,} messages{where}")
+        say(f"sent {counted(sent, 'action')} in {counted(messages, 'message')}{where}")
 
 
 def _lines(file: str) -> list[str]:

@@ -31,8 +31,8 @@ def restore(
 ) -> None:
     """Bring an old state back as a new block.
 
-    Restoring the block before that one undoes it. Nothing is rewritten: the blocks in between stay. Actions that are pushed meanwhile wait in
-    the queue and come after it.
+    Restoring the block before that one undoes it. Nothing is rewritten: the blocks in between
+    stay. Actions that are pushed meanwhile wait in the queue and come after it.
     """
     given = {"block": block, "snapshot": snapshot, "time": time}
     chosen = {name: value for name, value in given.items() if value is not None}

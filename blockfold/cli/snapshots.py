@@ -79,7 +79,7 @@ def set_count(
 ) -> None:
     """Dump every N-th block from now on, also if stopped.
 
-    none forgets the count and is off.
+    `none` forgets the count and is off.
     """
     payload: dict[str, object] = {"machine": machine, "command": "set_count"}
     try:

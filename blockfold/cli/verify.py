@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from blockfold.cli.output import AsJson, MachineId, StackName, print_json, progress, say
+from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, progress, say
 from blockfold.client import connect
 
 
@@ -12,7 +12,8 @@ def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) ->
     """Check that a machine's log, state table and snapshots agree.
 
     Folds the whole log from block 1: hash chain, body hashes, counts and digests. Reads every
-    snapshot whole, and compares the state table key by key. Changes nothing and may run beside live traffic. Exits 1 and names what disagrees.
+    snapshot whole, and compares the state table key by key. Changes nothing and may run beside
+    live traffic. Exits 1 and names what disagrees.
     """
     target = connect(stack)
     head = target.reader.head(machine)
@@ -34,11 +35,12 @@ def verify(machine: MachineId, stack: StackName = None, json: AsJson = False) ->
         )
     elif result.ok:
         say(
-            f"{machine}: {result.blocks:,} blocks with {result.actions:,} actions agree with "
-            f"{result.keys:,} rows and {result.snapshots:,} snapshots; digest {result.digest}"
+            f"{machine}: {counted(result.blocks, 'block')} with "
+            f"{counted(result.actions, 'action')}, {counted(result.keys, 'row')} and "
+            f"{counted(result.snapshots, 'snapshot')} agree; digest {result.digest}"
         )
     else:
-        say(f"{machine}: {len(result.findings)} disagreements")
+        say(f"{machine}: {counted(len(result.findings), 'disagreement')}")
         for finding in result.findings:
             say(f"  {finding}")
     if not result.ok:

@@ -4,7 +4,8 @@ Two equal values have the same bytes, so bytes are what is hashed, compared and 
 
 - UTF-8, no white space, object keys in code point order, shortest escapes;
 - a number without a fraction is written as an integer (``1.0`` is ``1``, ``1e3`` is ``1000``),
-  any other as the shortest decimal that reads back as the same IEEE double;
+  any other as the shortest decimal that reads back as the same IEEE double. A float without a
+  fraction stands for its shortest decimal too: the double ``1e23`` is 10 to the 23rd;
 - no NaN, no infinities, no lone surrogates.
 
 Limits, and where each comes from:
@@ -12,6 +13,7 @@ Limits, and where each comes from:
 - numbers: 38 significant digits, magnitude 1e-130 … 9.9…e125 (DynamoDB's number type);
 - depth 28: DynamoDB allows 32 levels, of which the item and attribute take some;
 - a value is at most 350 KB as JSON and as DynamoDB counts it (an item is at most 400 KB);
+- keys of nested objects are 1 … 65,535 bytes of UTF-8 (DynamoDB's attribute names);
 - a key is 1 … 1,024 bytes of UTF-8 (DynamoDB's sort key).
 """
 
@@ -37,6 +39,7 @@ MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 MAX_KEY_BYTES = 1_024
 MAX_VALUE_BYTES = 350 * 1_024
+MAX_NAME_BYTES = 65_535
 
 _LARGEST = 10 ** (MAX_EXPONENT + 1)
 _ALWAYS_SAFE = 10**MAX_DIGITS
@@ -157,7 +160,8 @@ def _container(value: dict[object, object] | list[object] | tuple[object, ...], 
     for key, each in value.items():
         if not isinstance(key, str):
             raise LimitExceeded(f"object keys are strings, not {type(key).__name__}")
-        _utf8(key)
+        if not 1 <= len(_utf8(key)) <= MAX_NAME_BYTES:
+            raise LimitExceeded(f"an object key has 1 to {MAX_NAME_BYTES:,} bytes of UTF-8")
         result[str.__str__(key)] = normalise(each, depth)
     return result
 

@@ -113,6 +113,7 @@ class Machine:
             DefinitionError: A reducer's signature or type hints cannot work.
         """
         if "_specs" not in cls.__dict__ or cls._specs is None:
+            _check_overrides(cls)
             cls._specs = {
                 name: _spec(cls, name, member)
                 for name, member in inspect.getmembers(cls, inspect.isroutine)
@@ -137,6 +138,17 @@ class Machine:
             known = ", ".join(sorted(cls.actions())) or "none"
             raise InvalidAction(f"unknown action type {type_!r}: {cls.__name__} has {known}")
         return spec
+
+
+def _check_overrides(machine: type[Machine]) -> None:
+    """An override that is not marked would take an action away without a word."""
+    for name, member in inspect.getmembers(machine, inspect.isroutine):
+        marked = (getattr(base.__dict__.get(name), _MARK, False) for base in machine.__mro__)
+        if not getattr(member, _MARK, False) and any(marked):
+            raise DefinitionError(
+                f"{machine.__name__}.{name} overrides an action but is none itself",
+                hint="mark it with @action, or give it another name",
+            )
 
 
 def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> ActionSpec:

@@ -101,15 +101,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             Corrupted: It is none, or of an unknown format.
         """
         try:
+            version = msgspec.json.decode(data, type=_Version).format
+            if version != FORMAT:
+                raise Corrupted(
+                    f"{name} has snapshot format {version}, this version reads {FORMAT}",
+                    hint="if a newer version of blockfold wrote it, use that one",
+                )
             manifest = msgspec.json.decode(data, type=cls)
             consistent = digest.digest_of(manifest.total) == manifest.digest
         except (msgspec.MsgspecError, ValueError, OverflowError) as error:
             raise Corrupted(f"{name} is no snapshot manifest: {error}") from error
-        if manifest.format != FORMAT:
-            raise Corrupted(
-                f"{name} has snapshot format {manifest.format}, this version reads {FORMAT}",
-                hint="read it with a newer version of blockfold",
-            )
         if not consistent:
             raise Corrupted(f"{name}: its digest does not belong to its sum")
         return manifest
@@ -133,6 +134,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     digest: str
     manifest: str
+
+
+class _Version(msgspec.Struct):
+    format: int
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -161,7 +166,7 @@ def from_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Canonic
     for data in lines:
         try:
             line = _line_decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Corrupted(f"{name} holds a line that is no entry: {error}") from error
         if before is not None and line.key <= before:
             raise Corrupted(f"{name} is not sorted at key {line.key!r}")

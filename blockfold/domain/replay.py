@@ -45,6 +45,23 @@ def chained(head: Head, blocks: Iterable[Block]) -> Iterator[Block]:
         head = block.head
 
 
+def contiguous(machine: str, after: int, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Pass blocks on while their numbers go on from ``after`` without a gap.
+
+    Raises:
+        Corrupted: A number is missing.
+    """
+    for block in blocks:
+        if block.number != after + 1:
+            raise Corrupted(
+                f"block {after + 1} of machine {machine!r} is missing: its log goes on with "
+                f"block {block.number}",
+                hint="blocks were lost: restore the Blocks table before sending more actions",
+            )
+        yield block
+        after = block.number
+
+
 def check_link(head: Head, block: Block) -> None:
     """Hold one block against its parent.
 

@@ -14,7 +14,7 @@ from blockfold.domain.canonical import (
     encode_raw,
     encode_value,
 )
-from blockfold.domain.errors import BlockfoldError
+from blockfold.domain.errors import OutOfTime
 
 Changes = dict[str, Canonical | None]
 """Net writes: key → new value as canonical bytes, or None for deleted."""
@@ -48,7 +48,7 @@ class State(MutableMapping[str, Any]):
         self._read: dict[str, tuple[Any, Canonical]] = {}
         self._written: dict[str, Any] = {}
         self._deleted: set[str] = set()
-        self.trouble: BlockfoldError | None = None
+        self.trouble: BaseException | None = None
         """What kept the source from answering, even if the reducer swallowed the error."""
 
     # -- the mapping -----------------------------------------------------------------------
@@ -203,7 +203,9 @@ class State(MutableMapping[str, Any]):
     def _ask(self, question: Callable[[], Any]) -> Any:
         try:
             return question()
-        except BlockfoldError as error:
+        except OutOfTime:
+            raise  # the reducer's time, spent on reading
+        except BaseException as error:
             self.trouble = error
             raise
 

@@ -1,4 +1,4 @@
-"""The history as data: 4,560 file changes in 1,414 commits, and digests that git gave.
+"""The history as data: 4,560 file changes in 1,412 commits, and digests that git gave.
 
 ``actions.jsonl.gz`` has one file change a line, in order. ``trees.json.gz`` has, for every 50th
 commit and the last, the SHA-256 over the sorted lines ``<path> <blob>`` of ``git ls-tree -r``.

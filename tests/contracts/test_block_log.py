@@ -12,7 +12,7 @@ from blockfold.bootstrap import Adapters
 from blockfold.domain.block import Block, Head
 from blockfold.domain.errors import BlockConflict
 from blockfold.ports import BlockLog
-from tests.contracts.block_log import BlockLogContract, same
+from tests.contracts.block_log_contract import BlockLogContract, same
 from tests.contracts.samples import block_after, chain, new_machine, noise
 
 THREADS = 8

@@ -9,7 +9,7 @@ import pytest
 from blockfold.adapters.memory import MemoryMachines
 from blockfold.bootstrap import Adapters
 from blockfold.ports import Machines
-from tests.contracts.machines import MachinesContract
+from tests.contracts.machines_contract import MachinesContract
 from tests.contracts.samples import new_machine
 
 

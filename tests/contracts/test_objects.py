@@ -9,7 +9,7 @@ import pytest
 from blockfold.adapters.memory import MemoryObjectStore
 from blockfold.bootstrap import Adapters
 from blockfold.ports import ObjectStore
-from tests.contracts.objects import ObjectStoreContract
+from tests.contracts.object_store_contract import ObjectStoreContract
 from tests.contracts.samples import new_machine
 
 

@@ -14,7 +14,7 @@ from blockfold.domain.canonical import encode
 from blockfold.domain.errors import Corrupted
 from blockfold.ports import StateTable, Write
 from tests.contracts.samples import new_machine, noise
-from tests.contracts.state_table import StateTableContract
+from tests.contracts.state_table_contract import StateTableContract
 
 NOW = 1_800_000_000
 

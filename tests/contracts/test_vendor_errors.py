@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from blockfold.adapters.clients import Clients
@@ -118,7 +119,9 @@ def refusing(dynamodb: str, s3: str) -> Adapters:
     xml = f"<Error><Code>{s3}</Code><Message>User: x is not authorized</Message></Error>"
 
     def answer(status: int, text: str) -> Any:
-        return lambda request, **_: AWSResponse(request.url, status, {}, Body(text.encode()))
+        return lambda request, **_: AWSResponse(
+            request.url, status, HTTPHeaders(), Body(text.encode())
+        )
 
     clients = elsewhere("http://127.0.0.1:9")
     clients.dynamodb.meta.events.register("before-send", answer(400, coral))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -131,7 +131,7 @@ def test_the_rehearsal_makes_every_kind_of_call(new_stores: NewStores) -> None:
         "BatchGetItem",
         "BatchExecuteStatement",
     }
-    assert steps.count("BatchExecuteStatement") >= 4
+    assert ("BatchExecuteStatement", "BatchExecuteStatement") in pairwise(steps)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -47,7 +47,13 @@ def assembly(
             out = tmp_path_factory.mktemp(f"{stage.value}-{platform.value}")
             app = App(outdir=str(out), context=project_context(ROOT), analytics_reporting=False)
             BlockfoldStack(
-                app, "Blockfold", bundle=bundle, stage=stage, platform=platform, count=100
+                app,
+                "Blockfold",
+                bundle=bundle,
+                stage=stage,
+                platform=platform,
+                count=100,
+                action_seconds=5,
             )
             check_on_synth(app)
             app.synth()

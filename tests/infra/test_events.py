@@ -199,7 +199,13 @@ def test_two_stacks_of_an_account_have_a_bus_each(bundle: Bundle) -> None:
     names = set()
     for stack in ("Blockfold", "Orchard"):
         BlockfoldStack(
-            app, stack, bundle=bundle, stage=Stage.DEV, platform=Platform.LAMBDA, count=0
+            app,
+            stack,
+            bundle=bundle,
+            stage=Stage.DEV,
+            platform=Platform.LAMBDA,
+            count=0,
+            action_seconds=5,
         )
     for artifact in app.synth().stacks:
         (bus,) = of_type(artifact.template, "AWS::Events::EventBus")

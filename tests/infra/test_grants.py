@@ -27,15 +27,14 @@ EXECUTOR = LOGS | {
     "Blocks dynamodb:PutItem",
     "Blocks dynamodb:Query",
     "State dynamodb:BatchGetItem",
-    "State dynamodb:GetItem",
     "State dynamodb:PartiQLInsert",
     "State dynamodb:PartiQLUpdate",
     "State dynamodb:Query",
     "Machines dynamodb:GetItem",
-    "Machines dynamodb:PutItem",
     "Machines dynamodb:UpdateItem",
     "objects s3:GetObject",
     "objects s3:PutObject",
+    "bucket s3:ListBucket",
 }
 
 ANNOUNCER = LOGS | {
@@ -45,6 +44,7 @@ ANNOUNCER = LOGS | {
     "Blocks stream dynamodb:ListStreams",
     "Machines dynamodb:GetItem",
     "objects s3:GetObject",
+    "bucket s3:ListBucket",
     "bus events:PutEvents",
     "Failures sqs:SendMessage",
 }
@@ -65,7 +65,6 @@ RESTORER = LOGS | {
     "Blocks dynamodb:GetItem",
     "Blocks dynamodb:PutItem",
     "Blocks dynamodb:Query",
-    "State dynamodb:BatchGetItem",
     "State dynamodb:PartiQLInsert",
     "State dynamodb:PartiQLUpdate",
     "State dynamodb:Query",
@@ -136,7 +135,7 @@ def test_the_only_wildcard_is_the_prefix_of_the_objects(dev: Template) -> None:
         assert wild in ([], [objects])
 
 
-@pytest.mark.parametrize("name", ["Dumper", "Restore"])
+@pytest.mark.parametrize("name", ["Executor", "Announcer", "Dumper", "Restore"])
 def test_a_listing_keeps_to_what_machines_own(dev: Template, name: str) -> None:
     (listing,) = [
         statement

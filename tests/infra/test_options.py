@@ -44,6 +44,7 @@ def test_a_count_is_a_number_or_text_and_none_is_zero(written: object, count: in
         ({"stack": "under_score"}, "letters, digits and hyphens"),
         ({"stack": "a" * 129}, "128 at most"),
         ({"count": "-1"}, "context 'count' is '-1': write a whole number of blocks from 1 to 1000"),
+        ({"action_seconds": "60"}, "whole seconds from 1 to 20"),
         ({"count": "ten"}, "for example `-c count=100`, or none for no snapshots"),
         ({"count": "1e3"}, "context 'count' is '1e3'"),
         ({"count": ""}, "context 'count' is ''"),

@@ -156,7 +156,8 @@ def test_each_function_is_told_where_everything_is(
 ) -> None:
     outputs = {name: output["Value"] for name, output in dev["Outputs"].items()}
     assert function(dev, name)["Handler"] == f"lambdas.{service}.handler"
-    assert function(dev, name)["Environment"]["Variables"] == {
+    budget = {"BLOCKFOLD_ACTION_SECONDS": "5"} if name == "Executor" else {}
+    assert function(dev, name)["Environment"]["Variables"] == budget | {
         "BLOCKFOLD_MACHINE": "machines.forest:Forest",
         "BLOCKFOLD_COUNT": "100",
         "BLOCKFOLD_BLOCKS_TABLE": outputs["BlocksTableName"],

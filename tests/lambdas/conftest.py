@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -52,6 +52,19 @@ class LambdaContext:
 
 
 @dataclass
+class ReleasingQueue:
+    """A queue that takes down what is released, and for how long it stays invisible."""
+
+    released: list[tuple[list[str], int]] = field(default_factory=list)
+    trouble: Exception | None = None
+
+    def release(self, receipts: Sequence[str], seconds: int) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.released.append((list(receipts), seconds))
+
+
+@dataclass
 class Harness:
     """The handler, its stores, and what it printed.
 
@@ -60,6 +73,7 @@ class Harness:
         table: The state.
         machines: The register.
         limits: When a block is full.
+        queue: The queue, as far as the handler uses it.
         made: How many executors were made: one for each time that the handler trusted none.
     """
 
@@ -70,6 +84,7 @@ class Harness:
     table: StateTable = field(default_factory=MemoryStateTable)
     machines: Machines = field(default_factory=MemoryMachines)
     limits: Limits = field(default_factory=Limits)
+    queue: ReleasingQueue = field(default_factory=ReleasingQueue)
     made: int = 0
     _cached: Executor | None = None
 
@@ -158,4 +173,5 @@ def harness(
 
     factory.cache_clear = harness.forget  # type: ignore[attr-defined]
     monkeypatch.setattr(module, "_executor", factory)
+    monkeypatch.setattr(module, "_queue", lambda: harness.queue)
     return harness

@@ -10,6 +10,7 @@ import pytest
 from blockfold import Block, Limits
 from blockfold.adapters.memory import MemoryBlockLog, MemoryStateTable
 from blockfold.domain.canonical import decode
+from blockfold.domain.errors import Unavailable
 from blockfold.ports import Write
 from tests.faults import Faults, fail
 from tests.lambdas.conftest import EVENTS, Event, Harness, load
@@ -115,6 +116,59 @@ def test_a_group_whose_store_fails_is_delivered_again_the_others_are_done(
     assert trouble["machine"] == group
     assert "injected" in trouble["error"]
     assert harness.metrics()["FoldErrors"] == [1]
+
+
+def receipts(event: Event, group: str) -> list[str]:
+    return [
+        record["receiptHandle"]
+        for record in event["Records"]
+        if record["attributes"]["MessageGroupId"] == group
+    ]
+
+
+def deliver(event: Event, group: str, times: int) -> None:
+    """Have a group look as if the queue delivered it that many times."""
+    for record in event["Records"]:
+        if record["attributes"]["MessageGroupId"] == group:
+            record["attributes"]["ApproximateReceiveCount"] = str(times)
+
+
+def test_messages_that_are_done_are_not_released(harness: Harness) -> None:
+    assert harness.handle(load("three_groups")) == []
+    assert harness.queue.released == []
+
+
+@pytest.mark.parametrize(("times", "seconds"), [(1, 1), (2, 2), (5, 16), (11, 900), (99, 900)])
+def test_a_failed_group_is_released_soon_and_later_each_time(
+    harness: Harness, times: int, seconds: int
+) -> None:
+    event = load("three_groups")
+    deliver(event, "south", times)
+    harness.log = FailsFor("south")
+    assert harness.handle(event) == ids(event, "south")
+    assert harness.queue.released == [(receipts(event, "south"), seconds)]
+
+
+def test_how_long_a_group_waits_does_not_depend_on_another_groups_trouble(harness: Harness) -> None:
+    event = load("three_groups")
+    deliver(event, "north", 9)
+    assert harness.handle(event, 0)
+    assert harness.queue.released == [
+        (receipts(event, "north"), 256),
+        (receipts(event, "south"), 1),
+        (receipts(event, "east"), 1),
+    ]
+
+
+def test_messages_that_cannot_be_released_are_still_reported(harness: Harness) -> None:
+    event = load("three_groups")
+    harness.log = FailsFor("south")
+    harness.queue.trouble = Unavailable("injected: no release")
+    assert harness.handle(event) == ids(event, "south")
+    assert recorded(harness, "north") == ids(event, "north")
+    line = harness.told()[-1]
+    assert (line["level"], line["message"], line["messages"]) == ("WARNING", "release failed", 3)
+    assert "no release" in line["error"]
 
 
 @pytest.mark.parametrize(("blocks", "done"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 4)])

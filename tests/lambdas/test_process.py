@@ -68,6 +68,7 @@ def environment(emulator: BareEmulator, settings: Settings) -> dict[str, str]:
         "BLOCKFOLD_STATE_TABLE": settings.state_table,
         "BLOCKFOLD_MACHINES_TABLE": settings.machines_table,
         "BLOCKFOLD_SNAPSHOTS_BUCKET": settings.snapshots_bucket,
+        "BLOCKFOLD_ACTIONS_QUEUE_URL": f"{emulator.endpoint}/000000000000/actions.fifo",
         "POWERTOOLS_SERVICE_NAME": "executor",
         "POWERTOOLS_METRICS_NAMESPACE": "Blockfold",
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -146,8 +147,10 @@ def test_a_wrong_environment_keeps_the_messages_and_says_what_is_wrong(
     (answer,), _, printed = run({**environment, **broken}, "one_message")
     (record,) = load("one_message")["Records"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
-    (line,) = [line for line in printed if "level" in line]
+    line, released = [line for line in printed if "level" in line]
     assert line["level"] in ("ERROR", "WARNING")
+    assert line["message"] in ("folded", "fold failed")
+    assert released["message"] == "release failed", "no queue of this test made the receipts"
     assert words in line.get("error", "") + line.get("exception", "")
 
 

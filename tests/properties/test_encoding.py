@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from blockfold.domain import digest
 from blockfold.domain.action import Action, parse
 from blockfold.domain.canonical import Canonical, decode, encode, normalise
-from tests.strategies import keys, numbers, texts, values
+from tests.strategies import keys, names, numbers, values
 
 contents = st.dictionaries(keys, values.map(encode))
 
@@ -33,7 +33,7 @@ def test_the_bytes_are_json_of_an_equal_value(value: Any) -> None:
     )
 
 
-@given(st.dictionaries(texts, values, max_size=5), st.randoms())
+@given(st.dictionaries(names, values, max_size=5), st.randoms())
 def test_the_order_of_keys_and_the_kind_of_sequence_do_not_matter(
     value: dict[str, Any], random: Any
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_whole_float_is_an_integer(value: int) -> None:
     assert math.copysign(1, decode(encode(-0.0))) == 1  # type: ignore[arg-type]
 
 
-@given(st.lists(st.dictionaries(texts, values, max_size=3), min_size=1, max_size=4))
+@given(st.lists(st.dictionaries(names, values, max_size=3), min_size=1, max_size=4))
 def test_a_message_carries_any_arguments_through(arguments: list[dict[str, Any]]) -> None:
     body = json.dumps([{"type": "t", "args": args} for args in arguments])
     assert parse(body) == [Action("t", encode(args)) for args in arguments]

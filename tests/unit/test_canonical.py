@@ -186,3 +186,10 @@ def test_stored_sizes_follow_the_developer_guide() -> None:
     assert stored_size(None) == stored_size(True) == 1
     assert stored_size(12) >= 2
     assert stored_size({"ab": [True, "x"]}) == 3 + 1 + 2 + (3 + 1 + 1 + 1 + 1)
+
+
+@pytest.mark.parametrize("name", ["", "n" * 65_536])
+def test_keys_of_nested_objects_are_attribute_names(name: str) -> None:
+    with pytest.raises(LimitExceeded, match=r"1 to 65,535 bytes"):
+        encode({"outer": {name: 1}})
+    encode({"outer": {"n" * 65_535: 1}})

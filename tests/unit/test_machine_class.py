@@ -203,3 +203,11 @@ def test_no_action_takes_a_name_that_the_machine_needs(name: str) -> None:
 
 def test_a_version_may_be_overridden_by_a_plain_value() -> None:
     assert type("Next", (Shop,), {"version": "8"}).code() == "Next/8"  # type: ignore[attr-defined]
+
+
+def test_an_override_that_is_no_action_is_refused() -> None:
+    class Quiet(Shop):
+        def close(self, state: State, context: Context, reason: str) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"Quiet.close overrides an action"):
+        Quiet.actions()

@@ -54,6 +54,13 @@ def _swallow() -> None:
             continue
 
 
+def _outlive() -> None:
+    try:
+        _spin()
+    except BaseException:  # noqa: BLE001 - what this is about
+        return
+
+
 def _recurse() -> None:
     _recurse()
 
@@ -93,6 +100,7 @@ class Trouble(Machine):
         "memory": _raise(MemoryError()),
         "spin": _spin,
         "swallow": _swallow,
+        "outlive": _outlive,
         "sleep": lambda: time.sleep(60),
     }
 
@@ -269,7 +277,7 @@ def test_malformed_actions_are_recorded_as_sent_and_harm_no_neighbour(sent: dict
     assert block.outcomes == {"applied": 1, "rejected": 0, "failed": 0, "malformed": 1}
 
 
-@pytest.mark.parametrize("how", ["spin", "swallow", "sleep"])
+@pytest.mark.parametrize("how", ["spin", "swallow", "outlive", "sleep"])
 def test_an_endless_reducer_is_ended_and_recorded_as_a_fact(how: str) -> None:
     started = time.monotonic()
     block = run(end(how), end("well"), guarded=True)
@@ -326,3 +334,13 @@ class Swallower(Machine):
 def test_what_a_failing_source_caused_is_nobodys_outcome(sent: dict[str, Any]) -> None:
     with pytest.raises(Unavailable, match="throttled"):
         execute(Swallower(), HEAD, Failing(), [message(1, [sent])])
+
+
+class Buggy(Failing):
+    def get(self, key: str) -> Canonical | None:
+        raise ZeroDivisionError("a defect of the source, not of the reducer")
+
+
+def test_a_defect_of_the_source_is_nobodys_outcome() -> None:
+    with pytest.raises(ZeroDivisionError):
+        execute(Trouble(), Head(machine="m"), Buggy(), [message(1, [end("well")])])

@@ -136,3 +136,22 @@ def test_opening_makes_up_for_blocks_that_were_not_flushed() -> None:
         "00001": 2,
         "00002": 2,
     }
+
+
+def test_a_gap_in_the_unflushed_blocks_is_noticed() -> None:
+    log, table, machines = MemoryBlockLog(), MemoryStateTable(), MemoryMachines()
+    whole = MemoryBlockLog()
+    head = Head(machine="m")
+    entries: dict[str, Canonical] = {}
+    for number in range(3):
+        block = execute(
+            Filler(), head, EntriesSource(entries), [message(number + 1, [fill(number, 1)])]
+        )
+        fold(entries, block)
+        whole.append(block)
+        if number != 1:
+            log.append(block)
+        head = block.head
+    with pytest.raises(Corrupted, match=r"block 2 of machine 'm' is missing"):
+        Tail.open("m", log, table, machines)
+    assert Tail.open("m", whole, table, machines).get("00001") == entries["00001"]

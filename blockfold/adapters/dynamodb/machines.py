@@ -63,31 +63,35 @@ class DynamoMachines:
 
     def raise_flushed(self, machine: str, number: int) -> None:
         """See `Machines.raise_flushed`."""
-        self._raise(machine, "flushed", number)
+        self._update(
+            machine,
+            "SET flushed = :number",
+            "attribute_not_exists(flushed) OR flushed < :number",
+            {":number": {"N": str(number)}},
+        )
 
-    def raise_dumped(self, machine: str, number: int) -> None:
+    def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """See `Machines.raise_dumped`."""
-        self._raise(machine, "dumped", number)
+        self._update(
+            record.machine,
+            "SET dumped = :number",
+            f"(attribute_not_exists(dumped) OR dumped < :number) AND {_is('revision', record)}",
+            {":number": {"N": str(number)}, ":revision": {"N": str(record.revision)}},
+        )
 
     def set_schedule(self, record: MachineRecord, schedule: Schedule) -> bool:
         """See `Machines.set_schedule`."""
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key={"machine": {"S": record.machine}},
-                UpdateExpression="SET dumper = :dumper, revision = :next",
-                ConditionExpression="revision = :read",
-                ExpressionAttributeValues={
-                    ":dumper": _settings(schedule),
-                    ":read": {"N": str(record.revision)},
-                    ":next": {"N": str(record.revision + 1)},
-                },
-            )
-        except (ClientError, BotoCoreError) as error:
-            if code_of(error) == "ConditionalCheckFailedException":
-                return False
-            raise self._failed("update", record.machine, error) from error
-        return True
+        return self._update(
+            record.machine,
+            "SET dumper = :dumper, revision = :next",
+            f"{_is('revision', record)} AND {_is('dumped', record)}",
+            {
+                ":dumper": _settings(schedule),
+                ":next": {"N": str(record.revision + 1)},
+                ":revision": {"N": str(record.revision)},
+                ":dumped": {"N": str(record.dumped)},
+            },
+        )
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
@@ -97,22 +101,38 @@ class DynamoMachines:
         except (ClientError, BotoCoreError) as error:
             raise unavailable(f"could not list the machines in {self._table}", error) from error
 
-    def _raise(self, machine: str, attribute: str, number: int) -> None:
+    def _update(
+        self,
+        machine: str,
+        update: str,
+        condition: str,
+        values: dict[str, AttributeValueTypeDef],
+    ) -> bool:
+        """Update a record if the condition holds; whether it did."""
         try:
             self._client.update_item(
                 TableName=self._table,
                 Key={"machine": {"S": machine}},
-                UpdateExpression="SET #attribute = :number",
-                ConditionExpression="attribute_not_exists(#attribute) OR #attribute < :number",
-                ExpressionAttributeNames={"#attribute": attribute},
-                ExpressionAttributeValues={":number": {"N": str(number)}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
             )
         except (ClientError, BotoCoreError) as error:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise self._failed("update", machine, error) from error
+            return False
+        return True
 
     def _failed(self, verb: str, machine: str, error: Exception) -> Exception:
         return unavailable(f"could not {verb} machine {machine!r} in {self._table}", error)
+
+
+def _is(attribute: str, record: MachineRecord) -> str:
+    """The condition that an attribute still is what the record says; absent stands for 0."""
+    same = f"{attribute} = :{attribute}"
+    if getattr(record, attribute):
+        return same
+    return f"(attribute_not_exists({attribute}) OR {same})"
 
 
 def _record(item: dict[str, AttributeValueTypeDef]) -> MachineRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blockfold.domain.schedule import OFF
+from blockfold.domain.schedule import OFF, Schedule
 from blockfold.ports import MachineRecord, Machines
 from tests.contracts.samples import new_machine
 
@@ -44,11 +44,33 @@ class MachinesContract:
         machine = new_machine()
         machines.register(machine)
         machines.raise_flushed(machine, 9)
-        machines.raise_dumped(machine, 4)
-        machines.raise_dumped(machine, 3)
+        machines.raise_dumped(MachineRecord(machine), 4)
+        machines.raise_dumped(MachineRecord(machine), 3)
         record = machines.get(machine)
         assert record is not None
         assert (record.flushed, record.dumped) == (9, 4)
+
+    def test_a_new_machine_starts_with_the_schedule_given_an_old_one_keeps_its_own(
+        self, machines: Machines
+    ) -> None:
+        machine = new_machine()
+        assert machines.register(machine, Schedule.new(25)).schedule == Schedule.new(25)
+        assert machines.register(machine, Schedule.new(7)).schedule == Schedule.new(25)
+        record = machines.get(machine)
+        assert record is not None
+        assert record.schedule == Schedule.new(25)
+
+    def test_a_schedule_is_replaced_only_by_who_read_the_newest(self, machines: Machines) -> None:
+        machine = new_machine()
+        read = machines.register(machine, Schedule.new(25))
+        machines.raise_flushed(machine, 3)
+        assert machines.set_schedule(read, Schedule.new(7))
+        assert not machines.set_schedule(read, Schedule.new(8))
+        found = machines.get(machine)
+        assert found is not None
+        assert (found.schedule, found.flushed) == (Schedule.new(7), 3)
+        assert machines.set_schedule(found, OFF)
+        assert machines.register(machine).schedule == OFF
 
     def test_a_machine_that_was_never_registered_can_be_flushed(self, machines: Machines) -> None:
         machine = new_machine()

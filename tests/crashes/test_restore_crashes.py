@@ -1,0 +1,208 @@
+"""Stop a restore or fork before or after any step; whoever comes next makes it good (law 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from blockfold.application import catch_up
+from blockfold.application.catch_up import CatchUp
+from blockfold.application.restore import Target
+from blockfold.domain.errors import Refused, Unavailable
+from blockfold.domain.schedule import Schedule
+from tests.faults import MOMENTS, Faults, Killed, Moment, fail
+from tests.properties.histories import MACHINE, NEVER
+from tests.snapshots.stack import Stack, put
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is restored, and into which machine.
+
+    Attributes:
+        target: The restore.
+        machine: The machine that gets the state.
+    """
+
+    target: Target
+    machine: str
+
+
+KINDS = {
+    "restore": Kind(Target(MACHINE, block=3), MACHINE),
+    "fork": Kind(Target(MACHINE, block=7, fork="copy"), "copy"),
+}
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catch_up, "CHUNK", 2)
+
+
+def fresh() -> Stack:
+    """Twelve blocks, the last three of them not flushed, and no snapshot."""
+    stack = Stack(schedule=Schedule.new(100))
+    stack.grow(9)
+    for number in range(3):
+        stack.lag(put("late", number), put(f"key/{number}", "late"))
+    return stack
+
+
+def restored(kind: Kind) -> Stack:
+    stack = fresh()
+    stack.restorer().carry_out(kind.target, deadline=NEVER)
+    return stack
+
+
+def rehearse(kind: Kind) -> list[str]:
+    faults, stack = Faults(), fresh()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catch_up, "CHUNK", 2)
+        stack.restorer(faults).carry_out(kind.target, deadline=NEVER)
+    return faults.steps
+
+
+STEPS = {name: rehearse(kind) for name, kind in KINDS.items()}
+CASES = [
+    pytest.param(name, position, moment, id=f"{name}-{position}-{step}-{moment}")
+    for name, steps in STEPS.items()
+    for position, step in enumerate(steps)
+    for moment in MOMENTS
+]
+anywhere = pytest.mark.parametrize(("name", "position", "moment"), CASES)
+
+
+def killed(stack: Stack, name: str, position: int, moment: Moment) -> bool:
+    """Whether the restore block stands in the log when the restorer is gone."""
+    kind = KINDS[name]
+    with pytest.raises(Killed):
+        stack.restorer(Faults({position}, moment)).carry_out(kind.target, deadline=NEVER)
+    append = STEPS[name].index("log.append")
+    committed = position > append or (position == append and moment == "after")
+    newest = stack.log.head(kind.machine)
+    assert (newest is not None and newest.body.origin is not None) is committed
+    return committed
+
+
+def state_of(stack: Stack, machine: str) -> dict[str, Any]:
+    """The rows to the block number, tombstones and all, and the digest."""
+    newest = stack.log.head(machine)
+    assert newest is not None
+    return {"rows": list(stack.table.scan(machine)), "digest": newest.header.digest}
+
+
+def run(stack: Stack, machine: str) -> None:
+    """The next action."""
+    stack.pushed = 40
+    stack.clock.milliseconds += 50
+    stack.run(put("next", 1), {"do": "list", "key": "seen", "value": ""}, machine=machine)
+
+
+def test_the_rehearsal_takes_every_kind_of_step() -> None:
+    for name, steps in STEPS.items():
+        kinds = {"log.append", "table.scan", "table.write", "table.write.row"}
+        assert kinds | {"machines.raise_flushed", "objects.put_new", "objects.get"} <= set(steps)
+        assert steps.count("table.write") >= 3
+        assert ("machines.register" in steps) == (name == "fork")
+    assert STEPS["restore"].count("table.write.row") >= 8
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_uninterrupted(name: str) -> None:
+    stack = restored(KINDS[name])
+    assert stack.stored(KINDS[name].machine) == stack.state_at(KINDS[name].target.block or 0)
+    stack.assert_whole(KINDS[name].machine)
+
+
+@anywhere
+def test_killed_anywhere_then_caught_up(name: str, position: int, moment: Moment) -> None:
+    stack, machine = fresh(), KINDS[name].machine
+    if not killed(stack, name, position, moment):
+        stack.restorer().carry_out(KINDS[name].target, deadline=NEVER)
+    else:
+        ports = stack.restorer()
+        CatchUp(ports.log, ports.table, ports.machines, ports.snapshots, ports.clock).run(
+            machine, deadline=NEVER
+        )
+    uninterrupted = restored(KINDS[name])
+    assert stack.contents() == uninterrupted.contents()
+    stack.assert_whole(machine)
+
+
+@anywhere
+def test_killed_anywhere_then_restored_again(name: str, position: int, moment: Moment) -> None:
+    """A restore that got as far as its block is brought up before the next is: a no-op then."""
+    stack, kind = fresh(), KINDS[name]
+    committed = killed(stack, name, position, moment)
+    stack.clock.milliseconds += 1
+    uninterrupted = restored(kind)
+    if committed and name == "fork":
+        with pytest.raises(Refused, match="exists already"):
+            stack.restorer().carry_out(kind.target, deadline=NEVER)
+        stack.restore(1, kind.machine)
+    else:
+        done = stack.restorer().carry_out(kind.target, deadline=NEVER)
+        assert done.block.number == uninterrupted.head(kind.machine) + committed
+        assert not committed or (done.written, done.deleted) == (0, 0)
+    assert state_of(stack, kind.machine) == state_of(uninterrupted, kind.machine)
+    stack.assert_whole(kind.machine)
+
+
+@anywhere
+def test_killed_anywhere_then_an_action_comes(name: str, position: int, moment: Moment) -> None:
+    stack, kind = fresh(), KINDS[name]
+    committed = killed(stack, name, position, moment)
+    expected = restored(kind) if committed else fresh()
+    for each in (stack, expected):
+        run(each, kind.machine)
+    assert state_of(stack, kind.machine) == state_of(expected, kind.machine)
+    assert ("next" in stack.stored(kind.machine)) is True
+    stack.assert_whole(kind.machine)
+
+
+@anywhere
+def test_killed_anywhere_and_read_at_once(name: str, position: int, moment: Moment) -> None:
+    stack, kind = fresh(), KINDS[name]
+    killed(stack, name, position, moment)
+    assert stack.verify().ok
+    reader = stack.reader()
+    for machine in {MACHINE, kind.machine} & {each.machine for each in stack.machines.list()}:
+        view = reader.state(machine)
+        assert view.number == stack.head(machine)
+        assert view == reader.state_at(machine, view.number)
+
+
+@anywhere
+def test_a_service_fails_anywhere(name: str, position: int, moment: Moment) -> None:
+    stack, kind = fresh(), KINDS[name]
+    faults = Faults({position}, moment, fail)
+    with pytest.raises(Unavailable, match="injected"):
+        stack.restorer(faults).carry_out(kind.target, deadline=NEVER)
+    newest = stack.log.head(kind.machine)
+    committed = newest is not None and newest.body.origin is not None
+    expected = restored(kind) if committed else fresh()
+    for each in (stack, expected):
+        run(each, kind.machine)
+    assert state_of(stack, kind.machine) == state_of(expected, kind.machine)
+    stack.assert_whole(kind.machine)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_killed_again_and_again_it_is_done_in_the_end(name: str) -> None:
+    """Each process takes one row more than the one before."""
+    stack, kind = fresh(), KINDS[name]
+    killed(stack, name, STEPS[name].index("log.append"), "after")
+    deaths = 0
+    for position in range(3, 400):
+        faults = Faults({position})
+        try:
+            stack.executor(faults).fold(kind.machine, [], deadline=NEVER)
+        except Killed:
+            deaths += 1
+            assert stack.verify(kind.machine).ok
+        else:
+            break
+    assert deaths > 20
+    assert state_of(stack, kind.machine) == state_of(restored(kind), kind.machine)
