@@ -148,6 +148,7 @@ def _head(manifest: Manifest) -> Head:
         number=manifest.number,
         hash=manifest.hash,
         total=manifest.total,
+        keys=manifest.rows,
         ordinal=manifest.ordinal,
         time=manifest.time,
         epoch=manifest.epoch,

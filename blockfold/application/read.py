@@ -106,7 +106,7 @@ class Reader:
             if block.body.origin is None:
                 fold(entries, block)
             else:
-                pass
+                entries = origin_state(self.snapshots, block)
         return StateView(machine, head.number, head.digest, _only(entries, key, prefix))
 
     def state_at(

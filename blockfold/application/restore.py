@@ -197,7 +197,7 @@ class Restorer:
             assert newest is not None, "a machine with a snapshot has blocks"
             body = Body(marks=newest.head.marks, origin=_origin(manifest, "restore"))
             time = max(newest.head.time, self.clock.now())
-            block = seal(newest.head, body, total=manifest.total, time=time, code=CODE)
+            block = _seal(newest.head, body, manifest, time)
             try:
                 self.log.append(block)
             except BlockConflict as error:
@@ -218,7 +218,7 @@ class Restorer:
     def _append_fork(self, manifest: Manifest, machine: str) -> Block:
         body = Body(origin=_origin(manifest, "fork"))
         time = max(manifest.time, self.clock.now())
-        block = seal(Head(machine=machine), body, total=manifest.total, time=time, code=CODE)
+        block = _seal(Head(machine=machine), body, manifest, time)
         try:
             self.log.append(block)
         except BlockConflict as error:
@@ -275,6 +275,10 @@ class Restorer:
 
     def _exists(self, machine: str) -> Refused:
         return Refused(f"machine {machine!r} exists already", hint="fork under another id")
+
+
+def _seal(head: Head, body: Body, manifest: Manifest, time: int) -> Block:
+    return seal(head, body, total=manifest.total, keys=manifest.rows, time=time, code=CODE)
 
 
 def _origin(manifest: Manifest, kind: Literal["restore", "fork"]) -> Origin:

@@ -158,6 +158,11 @@ def _advance(replica: Replica, writers: dict[str, int], block: Block) -> None:
             f"block {block.number} of machine {block.machine!r}: its changes lead to digest "
             f"{digest.digest_of(total)}, it says {block.header.digest}"
         )
+    if len(replica.entries) != block.header.keys:
+        raise Corrupted(
+            f"block {block.number} of machine {block.machine!r}: its changes lead to "
+            f"{len(replica.entries)} keys, it says {block.header.keys}"
+        )
 
 
 def _compare(rows: list[Row], replica: Replica, writers: dict[str, int], flushed: int) -> list[str]:

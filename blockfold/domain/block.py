@@ -161,6 +161,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         ordinal: Actions that the machine had before this block.
         outcomes: How many actions ended as each of `OUTCOMES`.
         changes: How many keys the block set or deleted.
+        keys: How many keys the state has after it.
         time: The newest action's time, milliseconds since 1970 UTC.
         code: Name and version of the machine class that made it.
         format: `FORMAT`.
@@ -175,6 +176,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     ordinal: int
     outcomes: tuple[int, int, int, int]
     changes: int
+    keys: int
     time: int
     code: str
     format: int = FORMAT
@@ -189,6 +191,7 @@ class Head:
         number: Height of the newest block; 0 before the first.
         hash: Its hash.
         total: The state's sum after it (`blockfold.domain.digest`).
+        keys: How many keys the state has after it.
         ordinal: Actions that the machine had so far.
         time: Its time, milliseconds since 1970 UTC.
         epoch: Raised by every rebuild.
@@ -199,6 +202,7 @@ class Head:
     number: int = 0
     hash: str = NO_HASH
     total: int = digest.EMPTY
+    keys: int = 0
     ordinal: int = 0
     time: int = 0
     epoch: int = 0
@@ -279,6 +283,7 @@ class Block:
             number=self.number,
             hash=self.hash,
             total=self.total,
+            keys=self.header.keys,
             ordinal=self.header.ordinal + self.actions,
             time=self.header.time,
             epoch=self.header.epoch,

@@ -271,9 +271,10 @@ def assemble(
 ) -> Block:
     """The block after ``head`` from what its messages did to the state."""
     changes, before = state.net_changes()
-    total = head.total
+    total, keys = head.total, head.keys
     for key, value in changes.items():
         total = digest.replace(total, key, before[key], value)
+        keys += (value is not None) - (before[key] is not None)
     body = Body(
         messages=tuple(messages),
         set={key: msgspec.Raw(data) for key, data in changes.items() if data is not None},
@@ -281,10 +282,10 @@ def assemble(
         events=tuple(events),
         marks=marks,
     )
-    return seal(head, body, total=total, time=time, code=code)
+    return seal(head, body, total=total, keys=keys, time=time, code=code)
 
 
-def seal(head: Head, body: Body, *, total: int, time: int, code: str) -> Block:
+def seal(head: Head, body: Body, *, total: int, keys: int, time: int, code: str) -> Block:
     """The block after ``head`` with that body: counts, hashes and header."""
     payload = encode_raw(body)
     header = Header(
@@ -297,6 +298,7 @@ def seal(head: Head, body: Body, *, total: int, time: int, code: str) -> Block:
         ordinal=head.ordinal,
         outcomes=body.outcomes,
         changes=len(body.set) + len(body.deleted),
+        keys=keys,
         time=time,
         code=code,
     )

@@ -83,6 +83,9 @@ def check_link(head: Head, block: Block) -> None:
     body = block.body
     _agree(name, "count of changes", header.changes, len(body.set) + len(body.deleted))
     _agree(name, "count of outcomes", header.outcomes, body.outcomes)
+    kept = head.keys - len(body.deleted)
+    if body.origin is None and not kept <= header.keys <= kept + len(body.set):
+        raise Corrupted(f"{name}: its state cannot have {header.keys} keys")
     if header.time < head.time:
         raise Corrupted(f"{name} is older than its parent")
 

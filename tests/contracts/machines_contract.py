@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from blockfold.domain.schedule import OFF, Schedule
+from dataclasses import replace
+
+from blockfold.domain.schedule import OFF, Schedule, set_count
 from blockfold.ports import MachineRecord, Machines
 from tests.contracts.samples import new_machine
 
@@ -71,6 +73,65 @@ class MachinesContract:
         assert (found.schedule, found.flushed) == (Schedule.new(7), 3)
         assert machines.set_schedule(found, OFF)
         assert machines.register(machine).schedule == OFF
+
+    def test_a_long_history_of_settings_comes_back(self, machines: Machines) -> None:
+        schedule = Schedule.new(None)
+        for head in range(0, 400, 2):
+            schedule = set_count(schedule, head, None if head % 3 else 10**9 - head).schedule
+        assert len(schedule.settings) > 100
+        record = machines.register(new_machine())
+        assert machines.set_schedule(record, schedule)
+        assert machines.get(record.machine) == replace(record, schedule=schedule, revision=1)
+
+    def test_dumped_only_rises(self, machines: Machines) -> None:
+        record = machines.register(new_machine(), Schedule.new(2))
+        seen = []
+        for number in (3, 2, 3, 9, 10, 9, 1, 100, 99):
+            machines.raise_dumped(record, number)
+            found = machines.get(record.machine)
+            assert found is not None
+            seen.append(found.dumped)
+        assert seen == [3, 3, 3, 9, 10, 10, 10, 100, 100]
+        assert found == replace(record, dumped=100)
+
+    def test_dumped_is_not_raised_by_an_old_schedule(self, machines: Machines) -> None:
+        old = machines.register(new_machine(), Schedule.new(2))
+        machines.raise_dumped(old, 4)
+        read = machines.get(old.machine)
+        assert read is not None
+        assert machines.set_schedule(read, Schedule.new(3))
+        machines.raise_dumped(old, 8)
+        machines.raise_dumped(read, 8)
+        new = machines.get(old.machine)
+        assert new == replace(old, dumped=4, schedule=Schedule.new(3), revision=1)
+        machines.raise_dumped(new, 6)
+        assert machines.get(old.machine) == replace(new, dumped=6)
+
+    def test_a_schedule_is_not_replaced_once_more_was_dumped(self, machines: Machines) -> None:
+        """The setting could hold from a block that was passed over already."""
+        old = machines.register(new_machine(), Schedule.new(2))
+        machines.raise_dumped(old, 4)
+        assert not machines.set_schedule(old, Schedule.new(3))
+        machines.raise_flushed(old.machine, 9)
+        read = machines.get(old.machine)
+        assert read == replace(old, flushed=9, dumped=4)
+        assert machines.set_schedule(read, Schedule.new(3))
+
+    def test_a_machine_that_was_never_registered_can_be_set_and_dumped(
+        self, machines: Machines
+    ) -> None:
+        """Its item may be lost: whoever flushes next makes it again, without a schedule."""
+        for first in ("raise_flushed", "raise_dumped", "set_schedule"):
+            machine = new_machine()
+            machines.raise_flushed(machine, 5)
+            record = machines.get(machine)
+            assert record == MachineRecord(machine, flushed=5)
+            if first == "raise_dumped":
+                machines.raise_dumped(record, 4)
+                record = replace(record, dumped=4)
+            assert machines.set_schedule(record, Schedule.new(3))
+            assert not machines.set_schedule(record, Schedule.new(4))
+            assert machines.get(machine) == replace(record, schedule=Schedule.new(3), revision=1)
 
     def test_a_machine_that_was_never_registered_can_be_flushed(self, machines: Machines) -> None:
         machine = new_machine()

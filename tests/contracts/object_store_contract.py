@@ -43,3 +43,20 @@ class ObjectStoreContract:
             objects.put_new(key, b"x")
         assert list(objects.list(prefix)) == sorted(keys)
         assert list(objects.list(f"{prefix}none")) == []
+
+    def test_more_keys_than_fit_a_page_are_listed(self, objects: ObjectStore) -> None:
+        prefix = f"pages/{new_machine()}/"
+        keys = [f"{prefix}{number:012d}.json" for number in range(1_030)]
+        for key in keys[::-1]:
+            objects.put_new(key, b"")
+        assert list(objects.list(prefix)) == keys
+        assert list(objects.list(keys[7])) == [keys[7]]
+
+    def test_keys_with_percent_signs_and_letters_of_all_kinds_are_listed_as_they_are(
+        self, objects: ObjectStore
+    ) -> None:
+        prefix = f"names/{new_machine()}/"
+        keys = sorted(prefix + name for name in ("a%2Fb", "a+b", "a b", "é", "a&b<c>"))
+        for key in keys:
+            objects.put_new(key, b"x")
+        assert list(objects.list(prefix)) == keys

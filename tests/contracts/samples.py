@@ -36,7 +36,7 @@ def block_after(head: Head, text: str = "", *, message: str = "m1") -> Block:
         marks=(Mark(queue="arn:queue", sequence=str(10**20 + head.number), sent=1),),
     )
     total = digest.replace(head.total, key, None, value)
-    return seal(head, body, total=total, time=head.time + 1, code="Sample/1")
+    return seal(head, body, total=total, keys=head.keys + 1, time=head.time + 1, code="Sample/1")
 
 
 def chain(machine: str, length: int, size: int = 0) -> Iterator[Block]:

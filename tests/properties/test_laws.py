@@ -268,6 +268,7 @@ HEADER_CHANGES: dict[str, Any] = {
     "ordinal": 77,
     "outcomes": (7, 7, 7, 7),
     "changes": 77,
+    "keys": 77,
     "time": 7,
     "code": "Other/1",
     "format": 2,

@@ -54,6 +54,7 @@ def to_item(block: Block, packed: bytes | None) -> dict[str, AttributeValueTypeD
         "ordinal": {"N": str(header.ordinal)},
         "outcomes": {"L": [{"N": str(count)} for count in header.outcomes]},
         "changes": {"N": str(header.changes)},
+        "keys": {"N": str(header.keys)},
         "time": {"N": str(header.time)},
         "code": {"S": header.code},
         "format": {"N": str(header.format)},
@@ -106,6 +107,7 @@ def _block(item: dict[str, Any], payload: Canonical) -> Block:
         ordinal=int(item["ordinal"]["N"]),
         outcomes=(applied, rejected, failed, malformed),
         changes=int(item["changes"]["N"]),
+        keys=int(item["keys"]["N"]),
         time=int(item["time"]["N"]),
         code=item["code"]["S"],
     )
