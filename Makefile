@@ -9,10 +9,10 @@ CDK := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --yes aws-cdk@2.1148.1
 CONTEXT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format up down synth deploy test-deploy soak clean
+.PHONY: bench-snapshots help setup run test check format up down synth deploy test-deploy soak clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: setup ## Run the main job on a local stack: a repository's history, checked against git
 	@$(BIN)/python -m examples.httpx.run
@@ -48,6 +48,10 @@ test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, agai
 
 soak: setup ## Run the property tests with many more examples
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest tests/properties --timeout 0
+
+bench-snapshots: setup ## Count what snapshots cost, and print the curve of merge ratios
+	$(BIN)/python -m bench.levels
+	$(BIN)/python -m bench.snapshots
 
 clean: ## Remove what was built; keeps the virtual environments and the local stack's data
 	rm -rf build cdk.out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,7 +4,8 @@ from blockfold.domain.action import Action, Message
 from blockfold.domain.block import Block, Head
 from blockfold.domain.context import Context
 from blockfold.domain.errors import BlockfoldError
-from blockfold.domain.execute import Limits, execute
+from blockfold.domain.execute import execute
+from blockfold.domain.limits import Limits
 from blockfold.domain.machine import Machine, Reject, action
 from blockfold.domain.state import State
 

@@ -16,8 +16,11 @@ from blockfold.adapters.system import AlarmGuard, SystemClock
 from blockfold.application.announce import Announcer
 from blockfold.application.dump import Dumper
 from blockfold.application.execute import Executor
+from blockfold.application.export import Exporter
+from blockfold.application.frames import Stepper
 from blockfold.application.read import Reader
 from blockfold.application.restore import Restorer
+from blockfold.application.travel import Traveller
 from blockfold.application.verify import Verifier
 from blockfold.domain.errors import Misconfigured
 from blockfold.domain.machine import Machine
@@ -91,6 +94,17 @@ def reader(adapters: Adapters) -> Reader:
 def verifier(adapters: Adapters) -> Verifier:
     """The verifier of a stack."""
     return Verifier(adapters.log, adapters.table, adapters.machines, adapters.snapshots)
+
+
+def exporter(adapters: Adapters) -> Exporter:
+    """The exporter of a stack."""
+    return Exporter(Traveller(adapters.log, adapters.snapshots))
+
+
+def stepper(adapters: Adapters) -> Stepper:
+    """What steps through blocks of a stack, each action within the usual time."""
+    guard = AlarmGuard(adapters.settings.action_seconds)
+    return Stepper(Traveller(adapters.log, adapters.snapshots), guard)
 
 
 def announcer(adapters: Adapters) -> Announcer:

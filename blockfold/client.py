@@ -22,9 +22,11 @@ from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
 from blockfold.adapters.functions import Functions
 from blockfold.adapters.sqs import SqsQueue
+from blockfold.application.export import Exporter
+from blockfold.application.frames import Stepper
 from blockfold.application.read import Reader
 from blockfold.application.verify import Verifier
-from blockfold.bootstrap import Adapters, reader, verifier
+from blockfold.bootstrap import Adapters, exporter, reader, stepper, verifier
 from blockfold.domain.errors import Misconfigured, NotFound
 from blockfold.settings import Settings
 
@@ -39,11 +41,16 @@ class Stack:
         name: The CloudFormation stack's name.
         outputs: Its outputs.
         clients: AWS clients that reach it.
+        machine: The machine class of a local stack, as it was asked for; None if it was not, or
+            if the stack is not a local one.
+        root: The project folder of a local stack.
     """
 
     name: str
     outputs: Mapping[str, str]
     clients: Clients
+    machine: str | None = None
+    root: Path | None = None
 
     @cached_property
     def adapters(self) -> Adapters:
@@ -59,6 +66,16 @@ class Stack:
     def verifier(self) -> Verifier:
         """Proves that log and table agree."""
         return verifier(self.adapters)
+
+    @cached_property
+    def exporter(self) -> Exporter:
+        """Streams whole states."""
+        return exporter(self.adapters)
+
+    @cached_property
+    def stepper(self) -> Stepper:
+        """Executes blocks of the past again."""
+        return stepper(self.adapters)
 
     def call(self, output: str, payload: Mapping[str, object]) -> dict[str, Any]:
         """Call one of the stack's functions and wait for its answer.
@@ -143,4 +160,5 @@ def of_local(stack: local.LocalStack) -> Stack:
         aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
         region_name=stack.region,
     )
-    return Stack(stack.stack, stack.outputs, Clients(session, stack.endpoint))
+    clients = Clients(session, stack.endpoint)
+    return Stack(stack.stack, stack.outputs, clients, stack.machine, stack.data.parent)

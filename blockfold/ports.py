@@ -25,6 +25,7 @@ class BlockLog(Protocol):
 
         Raises:
             BlockConflict: Another block holds this number; it comes with the error.
+            LimitExceeded: The block is too large to be read again; nothing was stored.
             Unavailable: The block may or may not have been committed.
         """
 
@@ -154,15 +155,26 @@ class ObjectStore(Protocol):
 class SnapshotStore(Protocol):
     """Snapshots of all machines. What is read is held against its hashes."""
 
-    def save(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> Manifest:
+    def save(
+        self,
+        block: Block,
+        entries: Iterable[tuple[str, Canonical | None]],
+        base: Manifest | None = None,
+        *,
+        most: int | None = None,
+    ) -> Manifest:
         """Store the state at a block: runs first, the manifest last. Idempotent.
 
         Args:
             block: The block.
-            entries: The whole state after it, in key order.
+            entries: What changed since ``base``, in key order, None for deleted; the whole state
+                if there is no base.
+            base: An older snapshot, whose runs the new one goes on using.
+            most: Rows that may be rewritten for the sake of later readers.
 
         Raises:
-            Corrupted: The entries do not have the block's digest; there is no manifest then.
+            Corrupted: The entries do not have the block's digest, or a run of the base is
+                damaged; there is no manifest then.
         """
 
     def get(self, machine: str, number: int) -> Manifest | None:
@@ -178,8 +190,22 @@ class SnapshotStore(Protocol):
     def numbers(self, machine: str) -> list[int]:
         """The blocks that have a snapshot, in order."""
 
+    def value(self, manifest: Manifest, key: str) -> Canonical | None:
+        """The value of one key in a snapshot, or None; reads at most one run a generation.
+
+        Raises:
+            Corrupted: A run is missing, damaged, or not what the manifest says.
+        """
+
+    def scan(self, manifest: Manifest, prefix: str) -> Iterator[tuple[str, Canonical]]:
+        """The entries of a snapshot whose key starts with the prefix, in key order.
+
+        Raises:
+            Corrupted: A run is missing, damaged, or not what the manifest says.
+        """
+
     def entries(self, manifest: Manifest) -> Iterator[tuple[str, Canonical]]:
-        """The state in a snapshot, in key order.
+        """The whole state in a snapshot, in key order, held against its digest at the end.
 
         Raises:
             Corrupted: A run is missing, damaged, or not what the manifest says.
@@ -212,6 +238,21 @@ class EventBus(Protocol):
         Raises:
             Unavailable: Some may not have been published.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a queue answered when it took a message.
+
+    Attributes:
+        message: The MessageId.
+        sequence: The SequenceNumber within the group.
+        queue: ARN of the queue.
+    """
+
+    message: str
+    sequence: str
+    queue: str
 
 
 class Clock(Protocol):

@@ -20,6 +20,8 @@ _PATIENCE = Duration.minutes(15)
 class Alarms(Construct):
     """Given-up actions, given-up background work, a queue or a stream that does not move.
 
+    A state table that stays behind needs no alarm of its own: it keeps an action waiting.
+
     `all` holds the alarms, for whoever wants to give them an action.
     """
 
@@ -46,7 +48,7 @@ class Alarms(Construct):
             "WaitingActions",
             actions.metric_approximate_age_of_oldest_message(period=_MINUTE, statistic="Maximum"),
             _PATIENCE.to_seconds(),
-            "actions wait: the executor fails or is too slow for a machine",
+            "actions wait: the executor fails, or is too slow for a machine or its state table",
         )
         self._late(
             "WaitingBlocks",

@@ -11,8 +11,9 @@ from infra.options import Stage
 _RETENTION = Duration.days(14)
 """The longest that SQS offers: an outage of the executor must not cost actions."""
 
-_MAX_RECEIVE_COUNT = 100
-"""High, because every message given up leaves a hole in its group's order."""
+_MAX_RECEIVE_COUNT = 1000
+"""SQS's maximum, because every message given up leaves a hole in its group's order. The executor
+backs off to 15 minutes after trouble, so this outlasts an outage of ten days."""
 
 _LARGEST_MESSAGE = 1024 * 1024
 

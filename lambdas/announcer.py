@@ -1,7 +1,7 @@
 """Announcer λ: Blocks stream → events on the bus.
 
-If something could not be announced, the first record concerned is reported, so that the stream
-delivers it again with all behind it.
+If a block cannot be announced, those behind it still are, and the first such record is reported, so
+that the stream delivers it again with all behind it.
 """
 
 from __future__ import annotations
@@ -41,34 +41,46 @@ def _announcer() -> Announcer:
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Announce the blocks of a stream batch; answer with the first record to deliver again."""
     inserted = [record for record in event["Records"] if record["eventName"] == "INSERT"]
-    again: str | None = None
-    blocks: list[Block] = []
+    blocks: dict[str, Block] = {}
+    undone: list[str] = []
     for record in inserted:
+        sequence = record["dynamodb"]["SequenceNumber"]
         try:
-            blocks.append(_block(record))
+            blocks[sequence] = _block(record)
         except BlockfoldError as error:
-            # What cannot be read must not take the readable ones behind it along.
-            again = again or record["dynamodb"]["SequenceNumber"]
-            _warn("a block of the stream is unreadable", error)
+            undone.append(_warn(sequence, error))
     try:
-        count = _announcer().announce(blocks)
-    except BlockfoldError as error:
-        again = inserted[0]["dynamodb"]["SequenceNumber"]
-        _warn("announce failed", error)
-    else:
-        metrics.add_metric("Announced", MetricUnit.Count, count)
-        names = [f"{block.machine}/{block.number}" for block in blocks]
-        logger.info("announced", events=count, blocks=names)
-    return {"batchItemFailures": [] if again is None else [{"itemIdentifier": again}]}
+        count = _announcer().announce(list(blocks.values()))
+    except BlockfoldError:
+        count, failed = _one_by_one(blocks)
+        undone += failed
+    metrics.add_metric("Announced", MetricUnit.Count, count)
+    names = [f"{each.machine}/{each.number}" for key, each in blocks.items() if key not in undone]
+    logger.info("announced", events=count, blocks=names)
+    order = {record["dynamodb"]["SequenceNumber"]: at for at, record in enumerate(inserted)}
+    first = min(undone, key=order.__getitem__, default=None)
+    return {"batchItemFailures": [] if first is None else [{"itemIdentifier": first}]}
+
+
+def _one_by_one(blocks: dict[str, Block]) -> tuple[int, list[str]]:
+    """Announce what can be: events published, and the records of the blocks that were not."""
+    count, undone = 0, []
+    for sequence, block in blocks.items():
+        try:
+            count += _announcer().announce([block])
+        except BlockfoldError as error:
+            undone.append(_warn(sequence, error))
+    return count, undone
+
+
+def _warn(sequence: str, error: BlockfoldError) -> str:
+    metrics.add_metric("AnnounceErrors", MetricUnit.Count, 1)
+    logger.warning("announce failed", record=sequence, error=str(error))
+    return sequence
 
 
 def _block(record: dict[str, Any]) -> Block:
     return from_item(native(record["dynamodb"]["NewImage"]), _adapters().objects)
-
-
-def _warn(what: str, error: BlockfoldError) -> None:
-    metrics.add_metric("AnnounceErrors", MetricUnit.Count, 1)
-    logger.warning(what, error=str(error))
 
 
 def native(image: dict[str, Any]) -> dict[str, Any]:

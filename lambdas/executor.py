@@ -1,14 +1,20 @@
 """Executor λ: SQS FIFO batch → groups → blocks → the messages to deliver again.
 
+Each group has a fair share of the time, so that they do not wait for each other's trouble. All
+groups' blocks are committed before anything long is written to the state table.
+
 A group's first message that could not be done and all behind it are reported as failed, so that
-the queue delivers them again, in order. Groups do not wait for each other's trouble. Left alone,
-the queue would hold them back for its whole visibility timeout; here they are released after a
-second, and after twice as long each further time.
+the queue delivers them again, in order; the last one also if only the state table is behind. Left
+alone, the queue would hold them back for its whole visibility timeout. Those that time cut off are
+released at once. After trouble they are released after a second, and after twice as long each
+further time.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +24,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.execute import Executor, Folded
+from blockfold.application.turns import take_turns
 from blockfold.bootstrap import Adapters, actions_queue, executor
 from blockfold.domain.action import Message
 from blockfold.domain.errors import BlockfoldError
@@ -30,9 +37,15 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 25.0
 """What is kept of the function's time for the last action (20 s at most), commit and flush."""
 
+FLUSH_MARGIN_SECONDS = 10.0
+"""What is kept of it for the last chunk of state writes, throttled, and for the answer."""
+
+SHORT_FLUSH = 250
+"""Pending writes up to which a group's table is flushed before the next group's turn."""
+
 LONGEST_SECONDS = 900
-"""The longest wait between two deliveries. With the queue's 100 deliveries, an outage of almost
-a day goes by before anything ends in the dead-letter queue."""
+"""The longest wait between two deliveries. With the queue's 1,000 deliveries, an outage of ten
+days goes by before anything ends in the dead-letter queue."""
 
 logger = Logger()
 metrics = Metrics()
@@ -53,34 +66,102 @@ def _queue() -> SqsQueue:
     return actions_queue(_adapters())
 
 
+@dataclass(slots=True)
+class Group:
+    """The messages of one machine in a batch.
+
+    Attributes:
+        folded: What became of them.
+        records: The same as the queue delivered them.
+        defect: It failed in a way that nobody foresaw, which is logged already.
+    """
+
+    folded: Folded
+    records: list[SQSRecord]
+    defect: bool = False
+
+
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Fold each group's messages; answer with the ids of those to deliver again."""
     seconds = context.get_remaining_time_in_millis() / 1000
-    deadline = time.monotonic() + max(seconds - MARGIN_SECONDS, seconds / 2)
-    again: list[list[str]] = []
-    for machine, messages in group(event).items():
-        done = _fold(machine, messages, deadline)
-        if left := [message.id for message in messages if message.id not in done]:
-            again.append(left)
-    for left in again:
-        _release(event, set(left))
-    return {"batchItemFailures": [{"itemIdentifier": id_} for left in again for id_ in left]}
+    now = time.monotonic()
+    groups = group(event)
+    # Who waited longest comes first: nobody is left without a turn again and again.
+    in_turn = sorted(groups, key=lambda each: -tries(each.records))
+    commits = now + max(seconds - MARGIN_SECONDS, seconds / 2)
+    take_turns(in_turn, _guarded(_commit), _is_cut, time.monotonic, deadline=commits)
+    flushes = now + max(seconds - FLUSH_MARGIN_SECONDS, seconds * 3 / 4)
+    take_turns(in_turn, _guarded(_flush), _is_behind, time.monotonic, deadline=flushes)
+    for each in groups:
+        _count(each.folded)
+        if not each.defect:
+            _tell(each.folded)
+    for each in groups:
+        _release(each)
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": message.id} for each in groups for message in each.folded.again
+        ]
+    }
 
 
-def group(event: dict[str, Any]) -> dict[str, list[Message]]:
-    """The messages of an SQS event by machine, in the queue's order."""
-    groups: dict[str, list[Message]] = {}
+def group(event: dict[str, Any]) -> list[Group]:
+    """The groups of an SQS event, each with its messages in the queue's order."""
+    machines: dict[str, list[SQSRecord]] = {}
     for record in SQSEvent(event).records:
-        groups.setdefault(record.attributes.message_group_id or "", []).append(_message(record))
-    return groups
+        machines.setdefault(record.attributes.message_group_id or "", []).append(record)
+    return [
+        Group(Folded(machine, [_message(record) for record in records]), records)
+        for machine, records in machines.items()
+    ]
 
 
-def _release(event: dict[str, Any], again: set[str]) -> None:
+def tries(records: list[SQSRecord]) -> int:
+    """How often the queue delivered the one that it delivered most."""
+    return max(int(record.attributes.approximate_receive_count) for record in records)
+
+
+def _is_cut(each: Group) -> bool:
+    return bool(each.folded.left) and not each.folded.failed
+
+
+def _is_behind(each: Group) -> bool:
+    return each.folded.behind and not each.folded.failed
+
+
+def _commit(folded: Folded, deadline: float) -> None:
+    _executor().commit(folded, deadline=deadline)
+    if folded.pending <= SHORT_FLUSH:
+        _executor().flush(folded, deadline=deadline)
+
+
+def _flush(folded: Folded, deadline: float) -> None:
+    _executor().flush(folded, deadline=deadline)
+
+
+def _guarded(step: Callable[[Folded, float], None]) -> Callable[[Group, float], None]:
+    """A step whose defects do not reach the other groups; nothing stays cached after one."""
+
+    def guarded(each: Group, deadline: float) -> None:
+        try:
+            step(each.folded, deadline)
+        except Exception as defect:
+            folded = each.folded
+            logger.exception("fold failed", machine=folded.machine, messages=len(folded.messages))
+            _executor.cache_clear()
+            folded.error, each.defect = defect, True
+
+    return guarded
+
+
+def _release(each: Group) -> None:
     """Have a group's messages delivered again soon; if that fails, they only wait longer."""
-    records = [record for record in SQSEvent(event).records if record.message_id in again]
-    tries = max(int(record.attributes.approximate_receive_count) for record in records)
-    seconds = min(2 ** min(tries - 1, 10), LONGEST_SECONDS)
+    again = {message.id for message in each.folded.again}
+    records = [record for record in each.records if record.message_id in again]
+    if not records:
+        return
+    seconds = min(2 ** min(tries(records) - 1, 10), LONGEST_SECONDS) if each.folded.failed else 0
     try:
         _queue().release([record.receipt_handle for record in records], seconds)
     except BlockfoldError as error:
@@ -98,20 +179,7 @@ def _message(record: SQSRecord) -> Message:
     )
 
 
-def _fold(machine: str, messages: list[Message], deadline: float) -> set[str]:
-    """Ids of the messages that are done."""
-    try:
-        folded = _executor().fold(machine, messages, deadline=deadline)
-    except Exception:  # one machine's trouble must not reach the others
-        logger.exception("fold failed", machine=machine, messages=len(messages))
-        metrics.add_metric("FoldErrors", MetricUnit.Count, 1)
-        _executor.cache_clear()
-        return set()
-    _report(folded, len(messages))
-    return folded.done
-
-
-def _report(folded: Folded, messages: int) -> None:
+def _count(folded: Folded) -> None:
     metrics.add_metric("Blocks", MetricUnit.Count, len(folded.blocks))
     metrics.add_metric("Conflicts", MetricUnit.Count, folded.conflicts)
     metrics.add_metric("Repeated", MetricUnit.Count, folded.repeated)
@@ -122,17 +190,22 @@ def _report(folded: Folded, messages: int) -> None:
         metrics.add_metric("FoldErrors", MetricUnit.Count, 1)
     if folded.flush_error is not None:
         metrics.add_metric("FlushErrors", MetricUnit.Count, 1)
+
+
+def _tell(folded: Folded) -> None:
     trouble = folded.error or folded.flush_error or folded.replaced
     log = logger.warning if trouble else logger.info
     log(
         "folded",
         machine=folded.machine,
-        messages=messages,
+        messages=len(folded.messages),
         done=len(folded.done),
         repeated=folded.repeated,
         conflicts=folded.conflicts,
         blocks=[block.number for block in folded.blocks],
         error=str(folded.error) if folded.error else None,
         flush_error=str(folded.flush_error) if folded.flush_error else None,
+        waits=str(folded.waits) if folded.waits else None,
+        pending=folded.pending or None,
         replaced_queues=folded.replaced or None,
     )

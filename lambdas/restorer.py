@@ -90,7 +90,7 @@ def _time(text: object) -> int | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(str(text).upper())
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:

@@ -1,61 +1,57 @@
-"""Snapshots over any object store: content-addressed runs, and manifests written last."""
+"""Snapshots over any object store: what changed as a new generation of runs, the manifest last."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
-from io import BytesIO
+from heapq import merge
+from itertools import chain
 
 import msgspec
-import zstandard
 
-from blockfold.domain import digest
+from blockfold.adapters.runs import UNPACKED_BYTES, Entry, RunFiles
+from blockfold.domain import digest, levels
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.keys import manifest_key, run_key, snapshots_prefix
-from blockfold.domain.manifest import Manifest, Run, from_lines, to_lines
+from blockfold.domain.keys import manifest_key, snapshots_prefix
+from blockfold.domain.manifest import Manifest, Run
 from blockfold.ports import ObjectStore
-
-PART_BYTES = 8 * 1024 * 1024
-"""Uncompressed bytes after which a run is closed: what a reader holds in memory at once."""
-
-MAX_PART_BYTES = 64 * 1024 * 1024
-"""What a run may unpack to; more is taken for damage."""
-
-ZSTD_LEVEL = 6
 
 
 class ObjectSnapshots:
-    """A `SnapshotStore` in an object store.
+    """A `SnapshotStore` in an object store. Whatever the state's size, memory is bounded.
 
     Args:
         objects: Where runs and manifests stand.
-        part: Uncompressed bytes after which a run is closed.
+        part: Uncompressed bytes after which a run file is closed.
     """
 
-    def __init__(self, objects: ObjectStore, *, part: int = PART_BYTES) -> None:
+    def __init__(self, objects: ObjectStore, *, part: int = UNPACKED_BYTES) -> None:
         self._objects = objects
-        self._part = part
+        self._files = RunFiles(objects, part=part)
 
-    def save(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> Manifest:
+    # -- writing ---------------------------------------------------------------------------
+
+    def save(
+        self,
+        block: Block,
+        entries: Iterable[tuple[str, Canonical | None]],
+        base: Manifest | None = None,
+        *,
+        most: int | None = None,
+    ) -> Manifest:
         """See `SnapshotStore.save`."""
-        total = _Total()
-        runs = tuple(
-            self._save_run(block.machine, part) for part in self._parts(total.watch(entries))
-        )
-        if total.value != block.total:
-            raise Corrupted(
-                f"the state folded for block {block.number} of machine {block.machine!r} has "
-                f"digest {digest.digest_of(total.value)}, the block says {block.header.digest}"
-            )
+        if base is None:
+            runs = self._write_all(block, entries)
+        else:
+            runs = self._write_changes(block, list(entries), base, most)
         manifest = Manifest(
             machine=block.machine,
             number=block.number,
             hash=block.hash,
             digest=block.header.digest,
             sum=digest.to_bytes(block.total).hex(),
-            rows=total.rows,
+            rows=block.header.keys,
             runs=runs,
             time=block.header.time,
             code=block.header.code,
@@ -69,6 +65,40 @@ class ObjectSnapshots:
         if msgspec.structs.replace(there, runs=runs) != manifest:
             raise Corrupted(f"{key} is a snapshot of another block {block.number} than the log's")
         return there
+
+    def _write_changes(
+        self, block: Block, changes: list[Entry], base: Manifest, most: int | None
+    ) -> tuple[Run, ...]:
+        if not changes:
+            return base.runs
+        older = base.generations
+        rows = [sum(run.rows for run in generation) for generation in older]
+        count = levels.merged([*rows, len(changes)], most) - 1
+        kept, taken = older[: len(older) - count], older[len(older) - count :]
+        entries = _newest([*(self._stream(runs, base) for runs in taken), iter(changes)])
+        most_rows = sum(rows[len(older) - count :]) + len(changes)
+        if not kept:
+            return self._write_all(block, entries)
+        number = kept[-1][0].generation + 1
+        return (
+            *chain.from_iterable(kept),
+            *self._files.write(block.machine, entries, number, most_rows),
+        )
+
+    def _write_all(self, block: Block, entries: Iterable[Entry]) -> tuple[Run, ...]:
+        """A whole state as the first generation, held against the block."""
+        total = _Total()
+        present = total.watch(_present(entries))
+        runs = tuple(self._files.write(block.machine, present, 0, block.header.keys))
+        if (total.rows, total.value) != (block.header.keys, block.total):
+            raise Corrupted(
+                f"the state folded for block {block.number} of machine {block.machine!r} has "
+                f"{total.rows} keys and digest {digest.digest_of(total.value)}, the block says "
+                f"{block.header.keys} and {block.header.digest}"
+            )
+        return runs
+
+    # -- manifests ---------------------------------------------------------------------------
 
     def get(self, machine: str, number: int) -> Manifest | None:
         """See `SnapshotStore.get`."""
@@ -95,92 +125,80 @@ class ObjectSnapshots:
             if kind == "json" and stem.isdigit()
         ]
 
-    def entries(self, manifest: Manifest) -> Iterator[tuple[str, Canonical]]:
-        """See `SnapshotStore.entries`. Holds one run in memory at a time."""
-        total = digest.EMPTY
-        rows = 0
-        before: str | None = None
-        for run in manifest.runs:
-            for key, value in self._read_run(manifest, run):
-                if before is not None and key <= before:
-                    raise Corrupted(f"{manifest.key} names runs that overlap at key {key!r}")
-                before = key
-                rows += 1
-                total = digest.replace(total, key, None, value)
-                yield key, value
-        if (rows, total) != (manifest.rows, manifest.total):
-            raise Corrupted(
-                f"the runs of {manifest.key} do not have the rows and the digest that it says"
-            )
-
     def _manifest(self, data: bytes, key: str) -> Manifest:
         manifest = Manifest.from_bytes(data, key)
-        if manifest_key(manifest.machine, manifest.number) != key:
+        if manifest.key != key:
             raise Corrupted(
                 f"{key} holds the snapshot of block {manifest.number} of machine "
                 f"{manifest.machine!r}"
             )
         return manifest
 
-    def _parts(
-        self, entries: Iterable[tuple[str, Canonical]]
-    ) -> Iterator[list[tuple[str, Canonical]]]:
-        part: list[tuple[str, Canonical]] = []
-        size = 0
-        for key, value in entries:
-            part.append((key, value))
-            size += len(key) + len(value)
-            if size >= self._part:
-                yield part
-                part, size = [], 0
-        if part:
-            yield part
+    # -- reading -----------------------------------------------------------------------------
 
-    def _save_run(self, machine: str, part: list[tuple[str, Canonical]]) -> Run:
-        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-        packed = compressor.compress(b"".join(to_lines(part)))
-        run = _run(machine, packed, part)
-        self._objects.put_new(run.key, packed)
-        return run
+    def value(self, manifest: Manifest, key: str) -> Canonical | None:
+        """See `SnapshotStore.value`."""
+        for generation in reversed(manifest.generations):
+            for run in generation:
+                if run.first <= key <= run.last:
+                    entry = self._files.find(run, manifest.key, key)
+                    if entry is not None:
+                        return entry[1]
+        return None
 
-    def _read_run(self, manifest: Manifest, run: Run) -> list[tuple[str, Canonical]]:
-        name = f"the run {run.key} of {manifest.key}"
-        packed = self._objects.get(run.key)
-        if packed is None:
-            raise Corrupted(f"{name} is missing")
-        if sha256(packed).hexdigest() != run.sha256:
-            raise Corrupted(f"{name} is not what its hash says: it was changed")
-        entries: list[tuple[str, Canonical]] = []
-        for key, value in from_lines(_unpack(name, packed), name):
-            if value is None:
-                raise Corrupted(f"{name} deletes key {key!r}, which format 1 has not")
-            entries.append((key, value))
-        if not entries or run != _run(manifest.machine, packed, entries):
-            raise Corrupted(f"{name} is not what that says of it")
-        return entries
+    def scan(self, manifest: Manifest, prefix: str) -> Iterator[tuple[str, Canonical]]:
+        """See `SnapshotStore.scan`. Reads only files that may hold such keys."""
+        streams = []
+        for generation in manifest.generations:
+            runs = [
+                run
+                for run in generation
+                if run.last >= prefix and (run.first <= prefix or run.first.startswith(prefix))
+            ]
+            streams.append(self._stream(runs, manifest))
+        entries = _present(_newest(streams))
+        return (entry for entry in entries if entry[0].startswith(prefix))
 
+    def entries(self, manifest: Manifest) -> Iterator[tuple[str, Canonical]]:
+        """See `SnapshotStore.entries`. Holds one file of each generation in memory, packed."""
+        total = _Total()
+        streams = [self._stream(runs, manifest) for runs in manifest.generations]
+        yield from total.watch(_present(_newest(streams)))
+        if (total.rows, total.value) != (manifest.rows, manifest.total):
+            raise Corrupted(
+                f"the runs of {manifest.key} do not have the rows and the digest that it says"
+            )
 
-def _run(machine: str, packed: bytes, entries: list[tuple[str, Canonical]]) -> Run:
-    """What a manifest says of a run."""
-    name = sha256(packed).hexdigest()
-    return Run(
-        key=run_key(machine, name),
-        sha256=name,
-        rows=len(entries),
-        bytes=len(packed),
-        first=entries[0][0],
-        last=entries[-1][0],
-    )
+    def _stream(self, runs: list[Run], manifest: Manifest) -> Iterator[Entry]:
+        """The entries of one generation's files, which must follow each other."""
+        before: str | None = None
+        for run in runs:
+            if before is not None and run.first <= before:
+                raise Corrupted(f"{manifest.key} names runs that overlap at key {run.first!r}")
+            before = run.last
+            yield from self._files.read(run, manifest.key)
 
 
-def _unpack(name: str, packed: bytes) -> Iterator[bytes]:
-    """The lines of a run."""
-    try:
-        if not 0 <= zstandard.frame_content_size(packed) <= MAX_PART_BYTES:
-            raise Corrupted(f"{name} claims more than {MAX_PART_BYTES:,} bytes")
-        return iter(BytesIO(zstandard.ZstdDecompressor().decompress(packed)))
-    except zstandard.ZstdError as error:
-        raise Corrupted(f"{name} does not unpack: {error}") from error
+def _newest(generations: list[Iterator[Entry]]) -> Iterator[Entry]:
+    """Merge generations, oldest first; of a key that stands in several, the newest counts."""
+    if len(generations) == 1:
+        yield from generations[0]
+        return
+    aged = (_aged(generation, age) for age, generation in enumerate(reversed(generations)))
+    before: str | None = None
+    for key, _, value in merge(*aged):
+        if key != before:
+            yield key, value
+        before = key
+
+
+def _aged(generation: Iterator[Entry], age: int) -> Iterator[tuple[str, int, Canonical | None]]:
+    return ((key, age, value) for key, value in generation)
+
+
+def _present(entries: Iterable[Entry]) -> Iterator[tuple[str, Canonical]]:
+    """Without the deleted."""
+    return ((key, value) for key, value in entries if value is not None)
 
 
 class _Total:

@@ -7,7 +7,6 @@ Releasing needs ``sqs:ChangeMessageVisibility``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,23 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import unavailable
 from blockfold.domain.errors import Unavailable
+from blockfold.ports import Receipt
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the queue answered.
-
-    Attributes:
-        message: The MessageId.
-        sequence: The SequenceNumber within the group.
-    """
-
-    message: str
-    sequence: str
 
 
 RELEASED_AT_ONCE = 10
@@ -50,6 +37,13 @@ class SqsQueue:
         self._client = client
         self._url = url
 
+    @property
+    def arn(self) -> str:
+        """The queue's ARN, as its messages name it; told from URL and region."""
+        account, name = self._url.rsplit("/", 2)[1:]
+        meta = self._client.meta
+        return f"arn:{meta.partition}:sqs:{meta.region_name}:{account}:{name}"
+
     def send(self, machine: str, body: str) -> Receipt:
         """Send one message under a deduplication id of its own, which the SDK's retries keep.
 
@@ -65,7 +59,7 @@ class SqsQueue:
             )
         except (ClientError, BotoCoreError) as error:
             raise unavailable(f"could not send to machine {machine!r}", error) from error
-        return Receipt(answer["MessageId"], answer["SequenceNumber"])
+        return Receipt(answer["MessageId"], answer["SequenceNumber"], self.arn)
 
     def release(self, receipts: Sequence[str], seconds: int) -> None:
         """Let messages that were received be delivered again soon.

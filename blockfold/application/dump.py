@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
-from blockfold.application.history import History, Replica, check_snapshot
+from blockfold.application.history import Delta, History, check_snapshot
 from blockfold.domain import schedule as schedules
 from blockfold.domain.errors import BlockfoldError, Corrupted, NotFound, Unavailable
 from blockfold.domain.manifest import Manifest
@@ -18,6 +19,9 @@ from blockfold.domain.schedule import Change, Schedule
 from blockfold.ports import BlockLog, Clock, MachineRecord, Machines, SnapshotStore
 
 CHANGE_ATTEMPTS = 10
+
+MERGED_PER_SECOND = 30_000
+"""Rows that a merge rewrites in a second, counted low: what does not fit is put off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ class Dumper:
             if (block := self.log.get(machine, number)) is not None:
                 check_snapshot(there, block)
             return there, False
-        return self._save(self._history.at(machine, number)), True
+        delta = self._history.since(machine, number)
+        self._history.forward(delta, number)
+        return self._save(delta, None), True
 
     def make_due(self, machine: str, upto: int, *, deadline: float) -> list[Manifest]:
         """Make every due snapshot up to a block that was not made yet, oldest first.
@@ -96,16 +102,17 @@ class Dumper:
         upto = min(upto, self._head(machine))
         record = self._record(machine)
         made: list[Manifest] = []
-        replica: Replica | None = None
+        delta: Delta | None = None
         while record.dumped < upto:
             number = next(record.schedule.due_between(record.dumped + 1, upto), None)
             if number is not None and self.snapshots.get(machine, number) is None:
                 if made and self.clock.monotonic() >= deadline:
                     break
-                if replica is None or replica.head.number > number:
-                    replica = self._history.nearest(machine, number)
-                self._history.forward(replica, number)
-                made.append(self._save(replica))
+                if delta is None or delta.head.number > number:
+                    delta = self._history.since(machine, number)
+                self._history.forward(delta, number)
+                seconds = deadline - self.clock.monotonic()
+                made.append(self._save(delta, max(0, int(seconds * MERGED_PER_SECOND))))
             self.machines.raise_dumped(record, number or upto)
             record = self._record(machine)
         return made
@@ -121,7 +128,11 @@ class Dumper:
         """
         made: dict[str, list[Manifest]] = {}
         trouble: BlockfoldError | None = None
-        for record in self.machines.list():
+        hour = self.clock.now() // 3_600_000
+        records = [record for record in self.machines.list() if record.schedule.may_be_due]
+        # Another order each time, so that none is always behind the deadline.
+        records.sort(key=lambda record: sha256(f"{hour}/{record.machine}".encode()).digest())
+        for record in records:
             if self.clock.monotonic() >= deadline:
                 break
             try:
@@ -211,11 +222,16 @@ class Dumper:
         newest = self.log.head(machine)
         return newest.number if newest else 0
 
-    def _save(self, replica: Replica) -> Manifest:
-        block = self.log.get(replica.head.machine, replica.head.number)
-        if block is None or block.hash != replica.head.hash:
+    def _save(self, delta: Delta, most: int | None) -> Manifest:
+        block = self.log.get(delta.head.machine, delta.head.number)
+        if block is None or block.hash != delta.head.hash:
             raise Corrupted(
-                f"block {replica.head.number} of machine {replica.head.machine!r} is gone or "
+                f"block {delta.head.number} of machine {delta.head.machine!r} is gone or "
                 "is another than its snapshot says"
             )
-        return self.snapshots.save(block, replica.sorted_entries())
+        try:
+            return delta.saved(block, most)
+        except Corrupted:
+            # A run of the base is damaged: the log has all that a whole new snapshot needs.
+            whole = self._history.from_log(block.machine, block.number)
+            return self.snapshots.save(block, whole.sorted_entries())

@@ -1,5 +1,8 @@
 """Fold a group's messages into committed blocks, then bring the state table up to date.
 
+The state table may lag, but not for long: while it does, the group's last message is not
+acknowledged, and above a bound no further block is committed.
+
 What happens if the process dies, after each call to the outside:
 
 ==========================  ===================================================================
@@ -8,9 +11,9 @@ after                       the next invocation
 reading head, marks, rows   starts anew: nothing was changed
 spilling a body to S3       writes the same object again or another; an unnamed one is garbage
 committing a block          finds the head's marks and skips what the block holds
-some of the state writes    rolls the unflushed blocks forward again; the fence drops repeats
-all state writes            as above, every write is fenced off
-raising ``flushed``         has nothing to make up for
+some of the state writes    reads what is stored of the unflushed blocks, and writes the rest
+all state writes            as above, and nothing is left to write
+raising ``flushed``         has nothing to make up for up to that block
 before the acknowledgement  gets the messages again and skips them by the marks
 a restore block's append    brings the state table up to it before it executes anything
 ==========================  ===================================================================
@@ -22,12 +25,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from blockfold.application.catch_up import CatchUp
-from blockfold.application.tail import Tail
+from blockfold.application.catch_up import Behind, CatchUp
+from blockfold.application.flush import flush
+from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
+from blockfold.domain.apply import Guard, unguarded
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict, BlockfoldError
-from blockfold.domain.execute import Guard, Limits, execute, unguarded
+from blockfold.domain.execute import execute
+from blockfold.domain.limits import Limits
 from blockfold.domain.machine import Machine
 from blockfold.domain.marks import sift
 from blockfold.domain.schedule import OFF, Schedule
@@ -35,7 +41,7 @@ from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable
 
 CACHED_MACHINES = 500
 CACHED_BYTES = 256 * 1024 * 1024
-"""Memory for the known entries of all cached machines, of the 1,769 MB that the function has."""
+"""Memory for what is known and pending of all cached machines, of the function's 1,769 MB."""
 
 CACHED_SECONDS = 240.0
 """A cached head is trusted this long after the log last confirmed it. The commit proves that the
@@ -44,27 +50,62 @@ head's successor is free, not that the head is still there; pruning spares young
 
 @dataclass(slots=True)
 class Folded:
-    """What became of a group's messages.
+    """A group's messages, and what became of them so far.
 
     Attributes:
         machine: The machine's id.
+        messages: The group's messages, in the queue's order.
         done: Ids of the messages that stand wholly in blocks.
-        blocks: Blocks committed by this call.
+        blocks: Blocks committed.
         repeated: Messages that stood in blocks before.
         conflicts: How often another writer was first.
         replaced: Queues that were deleted and created again.
-        error: What stopped the fold before all messages were done; None if nothing did.
-        flush_error: What kept the state table behind; the next call makes up for it.
+        error: What stopped the fold before all messages were done; None if nothing did, or time.
+        flush_error: What kept the state table behind; None if nothing did, or time.
+        waits: Why nothing can be executed yet: the table is being brought up to a restore.
+        tail: The machine as the last commit left it.
     """
 
     machine: str
+    messages: Sequence[Message] = ()
     done: set[str] = field(default_factory=set)
     blocks: list[Block] = field(default_factory=list)
     repeated: int = 0
     conflicts: int = 0
     replaced: list[str] = field(default_factory=list)
-    error: BlockfoldError | None = None
+    error: Exception | None = None
     flush_error: BlockfoldError | None = None
+    waits: Behind | None = None
+    tail: Tail | None = field(default=None, repr=False)
+
+    @property
+    def left(self) -> list[Message]:
+        """The messages that do not stand wholly in blocks."""
+        return [message for message in self.messages if message.id not in self.done]
+
+    @property
+    def behind(self) -> bool:
+        """Whether the state table lacks changes of blocks."""
+        return self.tail is not None and self.tail.flushed < self.tail.head.number
+
+    @property
+    def pending(self) -> int:
+        """Writes that the state table lacks."""
+        return len(self.tail.pending) if self.tail is not None else 0
+
+    @property
+    def again(self) -> list[Message]:
+        """The messages that the queue must deliver again, in order.
+
+        If all are done but the state table is behind, that is the last one: it is recognised by
+        the marks when it comes again, and brings the machine back to have its table flushed.
+        """
+        return self.left or (list(self.messages[-1:]) if self.behind else [])
+
+    @property
+    def failed(self) -> bool:
+        """Whether trouble, not time, is why messages must come again."""
+        return self.error is not None or self.flush_error is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +122,7 @@ class Executor:
         schedule: The dumper schedule of a new machine.
         guard: Bounds each reducer's time.
         limits: When a block is full.
+        bounds: How far the state table may lag.
     """
 
     machine: Machine
@@ -92,40 +134,71 @@ class Executor:
     schedule: Schedule = OFF
     guard: Guard = unguarded
     limits: Limits = field(default_factory=Limits)
+    bounds: Bounds = field(default_factory=Bounds)
     _tails: OrderedDict[str, tuple[Tail, float]] = field(default_factory=OrderedDict)
+    _catch_up: CatchUp = field(init=False, repr=False)
 
-    def fold(self, machine: str, messages: Sequence[Message], *, deadline: float) -> Folded:
-        """Commit as many of the messages as can be done before the deadline.
+    def __post_init__(self) -> None:
+        """One catch-up for all machines: it keeps what it had no time for."""
+        ports = (self.log, self.table, self.machines, self.snapshots, self.clock)
+        object.__setattr__(self, "_catch_up", CatchUp(*ports, look_first=True))
+
+    def fold(
+        self,
+        machine: str,
+        messages: Sequence[Message],
+        *,
+        deadline: float,
+        flush_deadline: float | None = None,
+    ) -> Folded:
+        """Commit and flush as much as can be done in time.
 
         Args:
             machine: The machine's id.
             messages: Its messages, in the queue's order.
-            deadline: When to stop taking on work, by the clock's ``monotonic``.
+            deadline: When to stop executing, by the clock's ``monotonic``.
+            flush_deadline: When to stop flushing; the same if None.
 
         Returns:
             What was done. Trouble with a service is reported in it, not raised.
         """
-        folded = Folded(machine)
-        try:
-            tail = self._commit(self._tail(machine, deadline), messages, deadline, folded)
-        except BlockfoldError as error:
-            self.forget(machine)
-            folded.error = error
-            return folded
-        try:
-            self._flush(tail)
-        except BlockfoldError as error:
-            folded.flush_error = error
+        folded = Folded(machine, messages)
+        self.commit(folded, deadline=deadline)
+        self.flush(folded, deadline=deadline if flush_deadline is None else flush_deadline)
         return folded
+
+    def commit(self, folded: Folded, *, deadline: float) -> None:
+        """Commit as many of the messages that are left as can be done before the deadline.
+
+        Stops early, as if time were out, when the state table cannot be kept within its bounds.
+        """
+        folded.waits = None
+        try:
+            folded.tail = self._tail(folded.machine, deadline)
+            self._commit(folded, deadline)
+        except Behind as waits:
+            self._tails.pop(folded.machine, None)
+            folded.tail, folded.waits = None, waits
+        except BlockfoldError as error:
+            self.forget(folded.machine)
+            folded.tail, folded.error = None, error
+
+    def flush(self, folded: Folded, *, deadline: float) -> None:
+        """Bring the state table up to what was committed, as far as can be done in time.
+
+        After trouble nothing is tried: the messages come again.
+        """
+        if folded.tail is not None and not folded.failed:
+            self._flush(folded, folded.tail, deadline)
 
     def forget(self, machine: str) -> None:
         """Trust nothing that is cached of a machine."""
         self._tails.pop(machine, None)
+        self._catch_up.forget(machine)
 
-    def _commit(
-        self, tail: Tail, messages: Sequence[Message], deadline: float, folded: Folded
-    ) -> Tail:
-        left = messages
+    def _commit(self, folded: Folded, deadline: float) -> None:
+        assert folded.tail is not None, "it was opened"
+        tail, left = folded.tail, folded.left
         while True:
             sifted = sift(tail.head.marks, left)
             done = {message.id for message in sifted.done}
@@ -133,9 +206,11 @@ class Executor:
             folded.repeated += len(done - committed)
             folded.done |= done
             folded.replaced += sifted.replaced
-            left = sifted.todo
+            left = list(sifted.todo)
             if not left or self.clock.monotonic() >= deadline:
-                return tail
+                return
+            if tail.is_full(self.bounds) and not self._flush(folded, tail, deadline):
+                return
             block = execute(
                 self.machine,
                 tail.head,
@@ -152,36 +227,43 @@ class Executor:
                 for other in self.log.read(tail.head.machine, tail.head.number + 1):
                     tail.advance(other)
                 if tail.stale:
-                    tail = self._open(tail.head.machine, deadline)
+                    tail = folded.tail = self._open(tail.head.machine, deadline)
             else:
                 tail.advance(block)
                 folded.blocks.append(block)
             self._remember(tail)
 
-    def _flush(self, tail: Tail) -> None:
-        if tail.flushed == tail.head.number:
-            return
-        self.table.write(tail.head.machine, tail.writes())
-        self.machines.raise_flushed(tail.head.machine, tail.head.number)
-        tail.settle()
+    def _flush(self, folded: Folded, tail: Tail, deadline: float) -> bool:
+        """Flush; whether the table stands at the head now."""
+        try:
+            return flush(
+                tail,
+                self.table,
+                self.machines,
+                self.clock,
+                bounds=self.bounds,
+                deadline=deadline,
+            )
+        except BlockfoldError as error:
+            folded.flush_error = error
+            return False
 
     def _tail(self, machine: str, deadline: float) -> Tail:
         cached, confirmed = self._tails.get(machine, (None, 0.0))
         if cached is not None and self.clock.monotonic() - confirmed < CACHED_SECONDS:
             return cached
-        self.forget(machine)
+        self._tails.pop(machine, None)
         tail = self._open(machine, deadline)
         self._remember(tail)
         return tail
 
     def _open(self, machine: str, deadline: float) -> Tail:
-        """Read a machine from its stores, and finish restores that were interrupted."""
-        tail = Tail.open(machine, self.log, self.table, self.machines)
+        """Read a machine from its stores; finish interrupted restores, and flush a long tail."""
+        tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
         while tail.stale:  # another restore may come while this one is being finished
-            CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock).run(
-                machine, deadline=deadline
-            )
-            tail = Tail.open(machine, self.log, self.table, self.machines)
+            self._catch_up.run(machine, deadline=deadline)
+            tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
+        self._catch_up.forget(machine)
         if tail.head.number == 0:
             self.machines.register(machine, self.schedule)
         return tail
@@ -190,7 +272,7 @@ class Executor:
         """The log just confirmed this head."""
         self._tails[tail.head.machine] = (tail, self.clock.monotonic())
         self._tails.move_to_end(tail.head.machine)
-        known = sum(tail.known_bytes for tail, _ in self._tails.values())
-        while len(self._tails) > 1 and (len(self._tails) > CACHED_MACHINES or known > CACHED_BYTES):
+        taken = sum(tail.memory for tail, _ in self._tails.values())
+        while len(self._tails) > 1 and (len(self._tails) > CACHED_MACHINES or taken > CACHED_BYTES):
             _, (oldest, _) = self._tails.popitem(last=False)
-            known -= oldest.known_bytes
+            taken -= oldest.memory

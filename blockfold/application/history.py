@@ -10,6 +10,7 @@ from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted, NotFound
 from blockfold.domain.manifest import Manifest
 from blockfold.domain.replay import check_link, fold
+from blockfold.domain.state import Changes
 from blockfold.ports import BlockLog, SnapshotStore
 
 
@@ -45,6 +46,43 @@ class Replica:
         return ((key, self.entries[key]) for key in sorted(self.entries))
 
 
+@dataclass(slots=True)
+class Delta:
+    """What changed since a snapshot; follows the log and holds no more than that.
+
+    Attributes:
+        head: The block that it stands at.
+        base: The snapshot, or None for the empty state before block 1.
+        changes: Key → value, or None for deleted.
+        snapshots: Where restore and fork blocks take their state from.
+    """
+
+    head: Head
+    base: Manifest | None
+    changes: Changes
+    snapshots: SnapshotStore
+
+    def advance(self, block: Block) -> None:
+        """Go on by one block.
+
+        Raises:
+            Corrupted: The block does not follow, or names a snapshot that is missing or damaged.
+        """
+        check_link(self.head, block)
+        if block.body.origin is not None:
+            self.base, self.changes = origin_manifest(self.snapshots, block), {}
+        else:
+            self.changes.update(block.body.changes)
+        self.head = block.head
+
+    def saved(self, block: Block, most: int | None) -> Manifest:
+        """The snapshot of the block that it stands at, which is its base from now on."""
+        changes = ((key, self.changes[key]) for key in sorted(self.changes))
+        self.base = self.snapshots.save(block, changes, self.base, most=most)
+        self.changes = {}
+        return self.base
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Reads states of the past.
@@ -72,21 +110,50 @@ class History:
         return replica
 
     def nearest(self, machine: str, number: int) -> Replica:
-        """The newest snapshot at or below a block, or the empty state before block 1.
+        """The state of the newest snapshot at or below a block, or that before block 1.
 
         Raises:
             Corrupted: The snapshot is damaged, or of another block than the log's.
         """
-        numbers = [each for each in self.snapshots.numbers(machine) if each <= number]
-        manifest = self.snapshots.get(machine, numbers[-1]) if numbers else None
+        manifest = self.manifest(machine, number)
         if manifest is None:
             return Replica(Head(machine=machine), {}, self.snapshots)
-        if (block := self.log.get(machine, manifest.number)) is not None:
-            check_snapshot(manifest, block)
         return Replica(_head(manifest), dict(self.snapshots.entries(manifest)), self.snapshots)
 
-    def forward(self, replica: Replica, number: int) -> None:
-        """Bring a replica up to a block.
+    def from_log(self, machine: str, number: int) -> Replica:
+        """The state right after a block, from the log alone, as far as no restore needs more.
+
+        Raises:
+            Corrupted: The log is damaged, or a snapshot that a restore block names.
+        """
+        replica = Replica(Head(machine=machine), {}, self.snapshots)
+        self.forward(replica, number)
+        return replica
+
+    def since(self, machine: str, number: int) -> Delta:
+        """No changes yet since the newest snapshot at or below a block; reads only its manifest.
+
+        Raises:
+            Corrupted: The manifest is damaged, or of another block than the log's.
+        """
+        manifest = self.manifest(machine, number)
+        head = Head(machine=machine) if manifest is None else _head(manifest)
+        return Delta(head, manifest, {}, self.snapshots)
+
+    def manifest(self, machine: str, number: int) -> Manifest | None:
+        """The newest snapshot at or below a block, or None.
+
+        Raises:
+            Corrupted: The manifest is damaged, or of another block than the log's.
+        """
+        numbers = [each for each in self.snapshots.numbers(machine) if each <= number]
+        manifest = self.snapshots.get(machine, numbers[-1]) if numbers else None
+        if manifest is not None and (block := self.log.get(machine, manifest.number)) is not None:
+            check_snapshot(manifest, block)
+        return manifest
+
+    def forward(self, replica: Replica | Delta, number: int) -> None:
+        """Bring a replica or delta up to a block.
 
         Raises:
             NotFound: The log ends before it.

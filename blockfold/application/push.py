@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 
 from blockfold.domain.action import Malformed, parse
+from blockfold.domain.block import Mark
 from blockfold.domain.errors import InvalidAction, Misconfigured, Unavailable
-from blockfold.ports import BlockLog, Clock
+from blockfold.ports import BlockLog, Clock, Receipt
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """SQS: a message is at most 1 MiB."""
@@ -35,13 +36,13 @@ def check_machine_id(machine: str) -> str:
     )
 
 
-def check_actions(lines: Iterable[str]) -> list[str]:
-    """Lines of JSON, each one valid action; empty lines are left out.
+def check_actions(lines: Iterable[str]) -> list[tuple[int, str]]:
+    """Lines of JSON, each one valid action, with their numbers; empty lines are left out.
 
     Raises:
         InvalidAction: A line is no action; the error names it.
     """
-    actions: list[str] = []
+    actions: list[tuple[int, str]] = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text:
@@ -54,7 +55,7 @@ def check_actions(lines: Iterable[str]) -> list[str]:
         found = parse(text)[0]
         if isinstance(found, Malformed):
             raise InvalidAction(f"line {number} is no action: {found.reason}")
-        actions.append(text)
+        actions.append((number, text))
     return actions
 
 
@@ -84,7 +85,7 @@ def to_line(type_: str, args: dict[str, object]) -> str:
 
 
 def wait_until_done(
-    log: BlockLog, clock: Clock, machine: str, sequence: str, *, seconds: float
+    log: BlockLog, clock: Clock, machine: str, receipt: Receipt, *, seconds: float
 ) -> int:
     """Wait until a message stands in a block; the head's number then.
 
@@ -92,7 +93,7 @@ def wait_until_done(
         log: The blocks.
         clock: Time.
         machine: The machine's id.
-        sequence: The SequenceNumber that the queue gave the message.
+        receipt: What the queue answered when it took the message.
         seconds: How long to wait without the head moving.
 
     Raises:
@@ -103,11 +104,7 @@ def wait_until_done(
     while True:
         newest = log.head(machine)
         number = newest.number if newest else 0
-        if newest and any(
-            int(mark.sequence) >= int(sequence)
-            and (mark.next is None or int(mark.sequence) > int(sequence))
-            for mark in newest.body.marks
-        ):
+        if newest and any(_done(mark, receipt) for mark in newest.body.marks):
             return number
         if number != seen:
             seen, moved = number, clock.monotonic()
@@ -118,6 +115,14 @@ def wait_until_done(
                 "dead-letter queue",
             )
         clock.sleep(POLL_SECONDS)
+
+
+def _done(mark: Mark, receipt: Receipt) -> bool:
+    """Whether a message stands wholly at or below a mark of its queue."""
+    if mark.queue != receipt.queue:
+        return False
+    ahead = int(mark.sequence) - int(receipt.sequence)
+    return ahead > 0 or (ahead == 0 and mark.next is None)
 
 
 def _body(group: list[str]) -> str:

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blockfold.application.history import History, origin_state
+from blockfold.application.history import origin_state
+from blockfold.application.key_history import Version, versions
+from blockfold.application.points import number_at
+from blockfold.application.travel import Difference, Traveller
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
+from blockfold.domain.digest import EMPTY, digest_of
 from blockfold.domain.errors import NotFound
 from blockfold.domain.manifest import Manifest
+from blockfold.domain.point import Point
 from blockfold.domain.replay import fold
 from blockfold.ports import BlockLog, MachineRecord, Machines, Row, SnapshotStore, StateTable
 
@@ -32,21 +37,6 @@ class StateView:
     number: int
     digest: str
     entries: dict[str, Canonical]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What two states of a machine do not have in common, values as canonical bytes.
-
-    Attributes:
-        added: Keys that only the second has.
-        removed: Keys that only the first has.
-        changed: Keys that both have, with the value in the first and in the second.
-    """
-
-    added: dict[str, Canonical]
-    removed: dict[str, Canonical]
-    changed: dict[str, tuple[Canonical, Canonical]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +112,23 @@ class Reader:
 
         Raises:
             NotFound: There is no such machine or block.
-            Corrupted: The log contradicts itself.
+            Corrupted: Log or snapshot are damaged.
         """
         self._check_number(machine, number, lowest=0)
-        replica = History(self.log, self.snapshots).at(machine, number)
-        return StateView(machine, number, replica.head.digest, _only(replica.entries, key, prefix))
+        if key is None:
+            head, found = self._traveller.entries(machine, number, prefix)
+            return StateView(machine, number, head.digest, dict(found))
+        entries = self._traveller.values(machine, [key], number)
+        digest = self.block(machine, number).header.digest if number else digest_of(EMPTY)
+        return StateView(machine, number, digest, _only(entries, key, prefix))
+
+    def number_at(self, machine: str, point: Point) -> int:
+        """The number of the block that a point of the past means.
+
+        Raises:
+            NotFound: There is no such machine, block or snapshot, or nothing is so old.
+        """
+        return number_at(self.log, self.snapshots, machine, point, self.head(machine).number)
 
     def difference(self, machine: str, old: int, new: int) -> Difference:
         """What changed between two blocks, in either direction.
@@ -135,17 +137,25 @@ class Reader:
             NotFound: There is no such machine or block.
             Corrupted: Log or snapshots are damaged.
         """
-        before = self.state_at(machine, old).entries
-        after = self.state_at(machine, new).entries
-        return Difference(
-            added={key: after[key] for key in sorted(after.keys() - before.keys())},
-            removed={key: before[key] for key in sorted(before.keys() - after.keys())},
-            changed={
-                key: (before[key], after[key])
-                for key in sorted(after.keys() & before.keys())
-                if before[key] != after[key]
-            },
-        )
+        for number in (old, new):
+            self._check_number(machine, number, lowest=0)
+        return self._traveller.difference(machine, old, new)
+
+    def history(
+        self, machine: str, key: str, first: int = 1, last: int | None = None
+    ) -> Iterator[Version]:
+        """Each value that blocks ``first`` … ``last`` (the head if None) gave a key, oldest first.
+
+        Raises:
+            NotFound: There is no such machine or block.
+            Corrupted: Log or snapshots are damaged; reading on may raise it, too.
+        """
+        head = self.head(machine).number
+        if (first, last, head) == (1, None, 0):
+            return iter(())
+        for number in (first, head if last is None else last):
+            self._check_number(machine, number, lowest=1)
+        return versions(self._traveller, machine, key, first, head if last is None else last)
 
     def manifests(self, machine: str) -> Iterator[Manifest]:
         """The snapshots of a machine, oldest first.
@@ -183,6 +193,10 @@ class Reader:
         for number in (first, *(() if last is None else (last,))):
             self._check_number(machine, number, lowest=1)
         return self.log.read(machine, first, last)
+
+    @property
+    def _traveller(self) -> Traveller:
+        return Traveller(self.log, self.snapshots)
 
     def _head(self, machine: str) -> Head:
         newest = self.log.head(machine)

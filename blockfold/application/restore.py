@@ -13,8 +13,15 @@ from typing import Literal
 from blockfold.application.catch_up import CatchUp, difference
 from blockfold.application.dump import Dumper
 from blockfold.application.history import History
+from blockfold.application.points import newest_at
 from blockfold.domain.block import Block, Body, Head
-from blockfold.domain.errors import BlockConflict, Misconfigured, NotFound, Refused, Unavailable
+from blockfold.domain.errors import (
+    BlockConflict,
+    BlockfoldError,
+    Misconfigured,
+    NotFound,
+    Refused,
+)
 from blockfold.domain.execute import seal
 from blockfold.domain.manifest import Manifest, Origin
 from blockfold.domain.schedule import Schedule
@@ -129,7 +136,7 @@ class Restorer:
             now = History(self.log, self.snapshots).at(target.machine, head)
             rows = iter([Row(key, value, 0) for key, value in now.sorted_entries()])
         else:
-            self._check_fork(target.fork)
+            self._check_fork(target, number)
             head, rows = 0, iter(())
         writes = list(difference(replica.sorted_entries(), rows, head + 1))
         return Plan(
@@ -162,7 +169,9 @@ class Restorer:
         """
         number = self._number(target)
         if target.fork is not None:
-            self._check_fork(target.fork)
+            begun = self._check_fork(target, number)
+            if begun is not None:
+                return self._finished(begun, deadline)
         dumper = Dumper(self.log, self.machines, self.snapshots, self.clock)
         manifest, _ = dumper.dump(target.machine, number)
         for _ in self.snapshots.entries(manifest):
@@ -172,23 +181,26 @@ class Restorer:
         else:
             self.machines.register(target.fork, self.schedule)
             block = self._append_fork(manifest, target.fork)
-        written, deleted = self._catch_up(block, deadline)
-        return Restored(block, manifest.key, number, written, deleted)
+        return self._finished(block, deadline)
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _catch_up(self, block: Block, deadline: float) -> tuple[int, int]:
-        """Bring the table up to a block that was appended; keys stored and deleted for it."""
+    def _finished(self, block: Block, deadline: float) -> Restored:
+        """Bring the table up to a restore or fork block that was appended."""
+        origin = block.body.origin
+        assert origin is not None, "only such blocks are appended here"
         catch_up = CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock)
         try:
             done = catch_up.run(block.machine, deadline=deadline)
-        except Unavailable as error:
-            raise Unavailable(
+        except BlockfoldError as error:
+            again = "fork it again" if origin.kind == "fork" else "do not restore again"
+            raise type(error)(
                 f"machine {block.machine!r} is restored by its block {block.number}, but its "
                 f"state table is still behind: {error.message}",
-                hint="do not restore again: the next action goes on from there",
+                hint=f"{again}: the next action goes on from there, too",
             ) from error
-        return done.restores.get(block.number, (0, 0))
+        written, deleted = done.restores.get(block.number, (0, 0))
+        return Restored(block, origin.manifest, origin.number, written, deleted)
 
     def _append_restore(self, manifest: Manifest) -> Block:
         conflict: BlockConflict | None = None
@@ -235,7 +247,7 @@ class Restorer:
                 f"machine {target.machine!r} has no blocks", hint="`blockfold machines` lists all"
             )
         if target.time is not None:
-            return self._at_time(target.machine, target.time, head)
+            return newest_at(self.log, target.machine, target.time, head)
         number = given[0]
         if not 1 <= number <= head:
             raise NotFound(
@@ -249,25 +261,26 @@ class Restorer:
             )
         return number
 
-    def _at_time(self, machine: str, time: int, head: int) -> int:
-        """The newest block at or before a time: block times never go back."""
-        found, low, high = 0, 1, head
-        while low <= high:
-            middle = (low + high) // 2
-            block = self.log.get(machine, middle)
-            if block is None:
-                raise NotFound(f"machine {machine!r} has no block {middle} any more")
-            if block.header.time <= time:
-                found, low = middle, middle + 1
-            else:
-                high = middle - 1
-        if not found:
-            raise NotFound(f"machine {machine!r} had no blocks at that time")
-        return found
+    def _check_fork(self, target: Target, number: int) -> Block | None:
+        """The fork's first block if this very fork was begun and not finished, else None.
 
-    def _check_fork(self, machine: str) -> None:
-        if self._head(machine):
-            raise self._exists(machine)
+        Raises:
+            Refused: Another machine of that id exists.
+        """
+        assert target.fork is not None, "asked only of forks"
+        newest = self.log.head(target.fork)
+        if newest is None:
+            return None
+        record = self.machines.get(target.fork)
+        origin = newest.body.origin
+        if (
+            newest.number == 1
+            and origin is not None
+            and (origin.machine, origin.number) == (target.machine, number)
+            and (record is None or record.flushed < 1)
+        ):
+            return newest
+        raise self._exists(target.fork)
 
     def _head(self, machine: str) -> int:
         newest = self.log.head(machine)

@@ -6,8 +6,11 @@ commit itself: if someone else committed meanwhile, our number is taken and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 
 from blockfold.domain.block import Block, Head
@@ -22,31 +25,66 @@ ENTRY_BYTES = 300
 """What Python takes for an entry beyond its characters and bytes, roughly."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far the state table may lag, and how much is written to it at once.
+
+    Attributes:
+        writes: Pending writes above which no further block is committed.
+        payload: Bytes of unflushed blocks above which no further block is committed.
+        chunk: Most writes between two looks at the clock.
+        chunk_payload: Bytes of keys and values after which a chunk takes no further write. A
+            partition of DynamoDB stores about 1 MB a second.
+    """
+
+    writes: int = 20_000
+    payload: int = 16 * 1024 * 1024
+    chunk: int = 250
+    chunk_payload: int = 1024 * 1024
+
+
 class Tail:
     """The head of a machine and all that an execution on top of it needs; a `Source`.
 
     Attributes:
         head: The newest block, as far as known.
-        flushed: All blocks up to this number stand in the state table.
-        pending: Changes of the blocks after ``flushed``, one write a key.
-        stale: A restore or fork block stands after ``flushed``: nothing here but the head is
-            right until the state table has caught up and the tail was opened anew.
+        flushed: Each key that a block up to this number changed has that change in the state
+            table, or a later one pending.
+        opened: The head when the tail was opened: someone else may have stored what is pending
+            of the blocks up to it.
+        pending: Changes that are not flushed, one write a key, oldest block first.
+        stale: A restore or fork block stands after ``flushed``, or more than the bounds allow:
+            nothing here but the head is right until the state table has caught up and the tail
+            was opened anew.
         known_bytes: Memory that the known entries take, roughly.
+        unflushed_bytes: Size of the blocks after ``flushed``.
     """
 
     def __init__(self, head: Head, flushed: int, table: StateTable) -> None:
         self.head = head
         self.flushed = flushed
+        self.opened = head.number
         self.pending: dict[str, Write] = {}
         self.stale = False
         self.known_bytes = 0
+        self.unflushed_bytes = 0
+        self._unflushed: deque[tuple[int, int]] = deque()
         self._table = table
         self._known: Changes = {}
         self._without_row: set[str] = set()
 
     @classmethod
-    def open(cls, machine: str, log: BlockLog, table: StateTable, machines: Machines) -> Tail:
+    def open(
+        cls,
+        machine: str,
+        log: BlockLog,
+        table: StateTable,
+        machines: Machines,
+        bounds: Bounds | None = None,
+    ) -> Tail:
         """Read a machine's head and unflushed blocks: ``flushed`` first, then the log.
+
+        Stops reading when the bounds are exceeded; the tail is stale then.
 
         Raises:
             Corrupted: The log ends before what the state table holds, or has a gap behind it.
@@ -62,9 +100,32 @@ class Tail:
                 hint="blocks were lost: restore the Blocks table before sending more actions",
             )
         tail = cls(head, flushed, table)
+        bounds = bounds or Bounds()
         for block in contiguous(machine, flushed, log.read(machine, flushed + 1, head.number)):
+            if tail.is_full(bounds):
+                tail.stale = True
+                break
             tail._note(block)
         return tail
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the tail takes, roughly."""
+        return self.known_bytes + self.unflushed_bytes + ENTRY_BYTES * len(self.pending)
+
+    @property
+    def settled(self) -> int:
+        """The number that ``flushed`` may rise to: no write of a block up to it is pending.
+
+        A key that such a block changed and a later one changed again may still have an older
+        value in the table: its last write is pending, and readers lay that block over the table.
+        """
+        oldest = next(iter(self.pending.values()), None)
+        return self.head.number if oldest is None else oldest.block - 1
+
+    def is_full(self, bounds: Bounds) -> bool:
+        """Whether the state table must be brought up before another block is committed."""
+        return len(self.pending) > bounds.writes or self.unflushed_bytes > bounds.payload
 
     def advance(self, block: Block) -> None:
         """Go on to the next block, whoever committed it.
@@ -76,17 +137,30 @@ class Tail:
         self._note(block)
         self.head = block.head
 
-    def writes(self) -> list[Write]:
-        """What must be written to flush up to the head."""
-        return list(self.pending.values())
+    def oldest(self, bounds: Bounds) -> list[Write]:
+        """The pending writes to store next: oldest block first, at most a chunk."""
+        chunk: list[Write] = []
+        size = 0
+        for write in islice(self.pending.values(), bounds.chunk):
+            chunk.append(write)
+            size += len(write.key) + len(write.value or b"")
+            if size >= bounds.chunk_payload:
+                break
+        return chunk
 
-    def settle(self) -> None:
-        """All pending writes are stored."""
-        settled, self.pending = self.pending, {}
-        self._without_row.difference_update(settled)
-        for write in settled.values():
+    def settle(self, writes: Iterable[Write]) -> None:
+        """These writes are stored, or fenced off by later ones."""
+        for write in writes:
+            if self.pending.get(write.key) == write:
+                del self.pending[write.key]
+            self._without_row.discard(write.key)
             self._know(write.key, write.value)
-        self.flushed = self.head.number
+
+    def rise(self, number: int) -> None:
+        """``flushed`` was raised to a number, of a machine that may have been flushed further."""
+        self.flushed = max(self.flushed, number)
+        while self._unflushed and self._unflushed[0][0] <= self.flushed:
+            self.unflushed_bytes -= self._unflushed.popleft()[1]
 
     # -- Source ----------------------------------------------------------------------------
 
@@ -137,16 +211,25 @@ class Tail:
 
     def _note(self, block: Block) -> None:
         self.stale = self.stale or block.body.origin is not None
+        size = len(block.payload)
+        self._unflushed.append((block.number, size))
+        self.unflushed_bytes += size
         for key, value in block.body.changes.items():
-            before = self.pending.get(key)
+            before = self.pending.pop(key, None)  # behind the others: it is of the newest block
             new = before.new if before else key in self._without_row
             self.pending[key] = Write(key, value, block.number, new)
 
     def _know(self, key: str, value: Canonical | None) -> None:
         """Remember what the table would tell; all of that may be dropped at any time."""
-        self.known_bytes += len(key) + len(value or b"") + ENTRY_BYTES
+        if key in self._known:
+            self.known_bytes -= _entry_bytes(key, self._known.pop(key))
+        self.known_bytes += _entry_bytes(key, value)
         if self.known_bytes > MAX_KNOWN_BYTES:
             self._known.clear()
             self._without_row.clear()
-            self.known_bytes = 0
+            self.known_bytes = _entry_bytes(key, value)
         self._known[key] = value
+
+
+def _entry_bytes(key: str, value: Canonical | None) -> int:
+    return len(key) + len(value or b"") + ENTRY_BYTES

@@ -14,6 +14,9 @@ from blockfold import __version__
 from blockfold.cli import local, snapshots
 from blockfold.cli.blocks import block, blocks
 from blockfold.cli.diff import diff
+from blockfold.cli.export import export
+from blockfold.cli.frames import frames
+from blockfold.cli.history import history
 from blockfold.cli.machines import machines
 from blockfold.cli.output import errors, say
 from blockfold.cli.push import push
@@ -39,6 +42,9 @@ _COMMANDS = (
     machines,
     verify,
     diff,
+    history,
+    frames,
+    export,
     snapshots.snapshots,
     snapshots.dump,
     restore,

@@ -11,7 +11,7 @@ import typer
 from blockfold.application.push import check_actions, check_machine_id, pack, wait_until_done
 from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, progress, say
 from blockfold.client import connect
-from blockfold.domain.errors import Misconfigured, Unavailable
+from blockfold.domain.errors import BlockfoldError, Misconfigured
 
 
 def push(
@@ -45,13 +45,13 @@ def push(
     receipt = None
     with progress() as bar:
         task = bar.add_task(f"push to {machine}", total=len(actions))
-        for body, count in pack(actions, per_message):
+        for body, count in pack((text for _, text in actions), per_message):
             try:
                 receipt = target.queue.send(machine, body)
-            except Unavailable as error:
-                raise Unavailable(
-                    f"{error.message}; {sent} of {len(actions)} actions were sent",
-                    hint=f"go on with line {sent + 1}",
+            except BlockfoldError as error:
+                raise type(error)(
+                    f"{error.message}; {counted(sent, 'action')} of {len(actions):,} were sent",
+                    hint=f"look whether line {actions[sent][0]} arrived, then go on behind it",
                 ) from error
             sent += count
             messages += 1
@@ -67,7 +67,7 @@ def push(
     if wait:
         adapters = target.adapters
         answer["number"] = wait_until_done(
-            adapters.log, adapters.clock, machine, receipt.sequence, seconds=timeout
+            adapters.log, adapters.clock, machine, receipt, seconds=timeout
         )
     if json:
         print_json(answer)

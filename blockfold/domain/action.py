@@ -8,8 +8,8 @@ that was sent is ever lost.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -85,6 +85,23 @@ class Message:
     sent: int = 0
     sender: str = ""
     first: int = 0
+    _parsed: tuple[str, Sequence[Action | Malformed]] | None = field(
+        default=None, repr=False, compare=False, kw_only=True
+    )
+
+    @property
+    def asked(self) -> Sequence[Action | Malformed]:
+        """What the message holds, see `parse`.
+
+        Parsed when first asked for, and kept with the message and the copies that
+        `dataclasses.replace` makes from then on: a message that is split over many blocks is
+        parsed once.
+        """
+        parsed = self._parsed
+        if parsed is None or parsed[0] is not self.body:
+            parsed = (self.body, parse(self.body))
+            object.__setattr__(self, "_parsed", parsed)
+        return parsed[1]
 
 
 def parse(body: str) -> list[Action | Malformed]:

@@ -8,8 +8,9 @@ from random import Random
 
 import msgspec
 
-from blockfold.domain.canonical import Canonical, encode_value, normalise
+from blockfold.domain.canonical import Canonical, encode_raw, encode_value, normalise
 from blockfold.domain.errors import LimitExceeded
+from blockfold.domain.limits import MAX_ACTION_BYTES
 
 MAX_EVENT_TYPE_CHARACTERS = 128
 
@@ -44,6 +45,7 @@ class Context:
             are the caller's choice.
         milliseconds: The action's time since 1970 UTC.
         events: What the reducer emitted so far.
+        emitted: Bytes that these events take in the block.
     """
 
     machine: str
@@ -53,6 +55,7 @@ class Context:
     sender: str
     milliseconds: int
     events: list[Event] = field(default_factory=list)
+    emitted: int = 0
     _random: Random | None = None
 
     @property
@@ -74,10 +77,18 @@ class Context:
 
         Raises:
             LimitExceeded: The type is no string of 1 to 128 characters, or the detail is no
-                JSON object within the limits of values.
+                JSON object within the limits of values; or there are more events than one
+                action may write (`blockfold.domain.limits`).
         """
         if not isinstance(type_, str) or not 1 <= len(type_) <= MAX_EVENT_TYPE_CHARACTERS:
             raise LimitExceeded("an event type has 1 to 128 characters")
         normalise(type_)
         data: Canonical = encode_value(detail)
-        self.events.append(Event(type_, msgspec.Raw(data), self.ordinal))
+        event = Event(type_, msgspec.Raw(data), self.ordinal)
+        size = len(encode_raw(event)) + 1
+        if self.emitted + size > MAX_ACTION_BYTES:
+            raise LimitExceeded(
+                f"the action emits more than {MAX_ACTION_BYTES:,} bytes, the most for one action"
+            )
+        self.emitted += size
+        self.events.append(event)

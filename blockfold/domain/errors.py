@@ -5,7 +5,8 @@
     BlockfoldError                what was attempted, why it failed, what to do next
     ├── DefinitionError           a machine class is written wrongly
     ├── InvalidAction             a message holds something that is no valid action
-    ├── LimitExceeded             a key, value or number that the store would refuse or change
+    ├── LimitExceeded             a key, value or number that the store would refuse or change,
+    │                             or more of them than an action or a block may hold
     ├── NotFound                  a machine, block or stack that does not exist
     ├── Corrupted                 stored data contradicts its hash, its parent or its neighbour
     ├── Refused                   what was asked for contradicts what is there; nothing was changed
@@ -51,7 +52,7 @@ class InvalidAction(BlockfoldError):
 
 
 class LimitExceeded(BlockfoldError):
-    """A key, value or number lies outside the limits of ``blockfold.domain.canonical``."""
+    """Outside the limits of ``canonical`` (one value) or ``limits`` (one action or block)."""
 
 
 class NotFound(BlockfoldError):

@@ -6,16 +6,13 @@ and a reducer's time is bounded by a `Guard`, both given by the caller.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
 from blockfold.domain import digest
-from blockfold.domain.action import Action, Malformed, Message, parse
+from blockfold.domain.action import Action, Malformed, Message
+from blockfold.domain.apply import Guard, Verdict, apply, malformed, record_of, unguarded, weight
 from blockfold.domain.block import (
     ActionRecord,
     Block,
@@ -24,64 +21,20 @@ from blockfold.domain.block import (
     Header,
     Mark,
     MessageRecord,
-    Outcome,
     derived_id,
     payload_hash,
 )
 from blockfold.domain.canonical import encode_raw
 from blockfold.domain.context import Context, Event
-from blockfold.domain.errors import InvalidAction, LimitExceeded, OutOfTime
-from blockfold.domain.machine import Machine, Reject
+from blockfold.domain.limits import Limits
+from blockfold.domain.machine import Machine
 from blockfold.domain.marks import advance
-from blockfold.domain.state import Changes, Source, State
-
-MAX_REASON_CHARACTERS = 1_000
-
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
-
-class Guard(Protocol):
-    """Bounds the time of a reducer."""
-
-    def __call__(self) -> AbstractContextManager[object]:
-        """A context whose body is ended by `OutOfTime` when the budget is used up."""
-
-
-def unguarded() -> AbstractContextManager[object]:
-    """A `Guard` that lets a reducer run for ever."""
-    return nullcontext()
+from blockfold.domain.state import Source, State
 
 
 def never() -> bool:
     """A `pressed` that never asks a block to be cut early."""
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a block is full. A message goes into the next block rather than being split.
-
-    Attributes:
-        actions: Most actions in a block.
-        payload: Bytes of actions and changes after which no further message is taken.
-    """
-
-    actions: int = 10_000
-    payload: int = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one action."""
-
-    outcome: Outcome
-    reason: str | None = None
-    environment: bool = False
-    changes: Changes = field(default_factory=dict)
-    events: Sequence[Event] = ()
-
-
-APPLIED = Verdict("applied")
 
 
 def execute(
@@ -151,7 +104,7 @@ class BlockBuilder:
             Whether the block can take another message. A message that did not fit behind others
             left no trace; one that filled the block alone is recorded as far as it went.
         """
-        asked = parse(message.body)
+        asked = message.asked
         time = max(self._time, message.sent)
         records: list[ActionRecord] = []
         events: list[Event] = []
@@ -161,7 +114,7 @@ class BlockBuilder:
             each = asked[position]
             verdict = self._verdict(each, message, position, time, len(records))
             record = record_of(each, verdict)
-            size += _weight(record, verdict)
+            size += weight(record, verdict)
             full = self._is_full(len(records) + 1, size)
             if full and self._records and position + 1 < len(asked):
                 self._state.drop_message()
@@ -212,7 +165,7 @@ class BlockBuilder:
         self, asked: Action | Malformed, message: Message, position: int, time: int, before: int
     ) -> Verdict:
         if isinstance(asked, Malformed):
-            return Verdict("malformed", _clip(asked.reason))
+            return malformed(asked)
         context = Context(
             machine=self._head.machine,
             ordinal=self._ordinal + before,
@@ -222,41 +175,6 @@ class BlockBuilder:
             milliseconds=time,
         )
         return apply(self._machine, self._state, context, asked, self._guard)
-
-
-def apply(
-    machine: Machine, state: State, context: Context, asked: Action, guard: Guard = unguarded
-) -> Verdict:
-    """Run one action against the state and leave the state as it was.
-
-    Returns:
-        The outcome with the changes to `State.keep`, which are empty unless it was applied.
-
-    Raises:
-        BlockfoldError: The state's source could not be read, which is nobody's outcome.
-    """
-    try:
-        spec = machine.find(asked.type)
-        with guard():
-            spec.reducer(machine, state, context, **spec.check(asked.args))
-        verdict = Verdict("applied", changes=state.collect(), events=tuple(context.events))
-    except InvalidAction as error:
-        verdict = Verdict("malformed", _clip(error.message))
-    except Reject as no:
-        verdict = Verdict("rejected", _text(no))
-    except OutOfTime as end:
-        verdict = Verdict("failed", _text(end) or "ran out of its time", environment=True)
-    except (MemoryError, RecursionError) as error:
-        verdict = Verdict("failed", type(error).__name__, environment=True)
-    except LimitExceeded as error:
-        verdict = Verdict("failed", _clip(error.message))
-    except BaseException as error:  # noqa: BLE001 - no reducer may stop the machine
-        verdict = Verdict("failed", _clip(f"{type(error).__name__}: {_text(error)}".rstrip(": ")))
-    finally:
-        state.drop()
-    if state.trouble is not None:
-        raise state.trouble
-    return verdict
 
 
 def assemble(
@@ -303,37 +221,3 @@ def seal(head: Head, body: Body, *, total: int, keys: int, time: int, code: str)
         code=code,
     )
     return Block.of(header, body, payload, total)
-
-
-def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
-    """What a block keeps of an action and its verdict."""
-    if isinstance(asked, Malformed):
-        return ActionRecord(outcome="malformed", reason=verdict.reason, raw=asked.raw)
-    return ActionRecord(
-        type=asked.type,
-        args=msgspec.Raw(asked.args),
-        id=asked.id,
-        outcome=verdict.outcome,
-        reason=verdict.reason,
-        environment=verdict.environment,
-    )
-
-
-def _weight(record: ActionRecord, verdict: Verdict) -> int:
-    """Bytes that an action adds to a block, roughly."""
-    written = sum(len(key) + len(data or b"") for key, data in verdict.changes.items())
-    emitted = sum(len(event.type) + len(event.detail) for event in verdict.events)
-    return len(record.args) + len(record.raw or "") + written + emitted + 64
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return _clip(str(error))
-    except BaseException:  # noqa: BLE001 - a reducer's own exception class may not even print
-        return ""
-
-
-def _clip(text: str) -> str:
-    """A reason that is the same at every execution and fits a block."""
-    text = _ADDRESS.sub("", text).encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_REASON_CHARACTERS else text[: MAX_REASON_CHARACTERS - 1] + "…"

@@ -6,6 +6,7 @@ The format is written down in ``docs/snapshot-format.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -29,6 +30,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         bytes: The object's size.
         first: Its first key.
         last: Its last key.
+        generation: A key stands in each generation at most once, and counts where the generation
+            is highest. The files of one generation follow each other in key order.
     """
 
     key: str
@@ -37,6 +40,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     first: str
     last: str
+    generation: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +53,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         digest: The state digest at the block.
         sum: What the digest is the hash of, 512 hex digits (`blockfold.domain.digest`).
         rows: Entries of the state.
-        runs: Where they stand; a later run wins over an earlier one.
+        runs: Where they stand: generation by generation, the lowest first, in key order.
         time: The block's time, milliseconds since 1970 UTC.
         code: Name and version of the machine class that made the block.
         epoch: The block's epoch.
@@ -81,13 +85,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return manifest_key(self.machine, self.number)
 
     @property
+    def generations(self) -> list[list[Run]]:
+        """The runs by generation, the lowest first."""
+        return [list(runs) for _, runs in groupby(self.runs, key=lambda run: run.generation)]
+
+    @property
     def size(self) -> int:
         """Bytes of all runs."""
         return sum(run.bytes for run in self.runs)
 
     def to_bytes(self) -> bytes:
-        """The manifest as it is stored: indented JSON."""
-        return msgspec.json.format(encode_raw(self), indent=2) + b"\n"
+        """The manifest as it is stored: one line of JSON."""
+        return encode_raw(self) + b"\n"
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str) -> Manifest:
@@ -150,10 +159,10 @@ _line_decoder = msgspec.json.Decoder(_Line)
 _line_encoder = msgspec.json.Encoder()
 
 
-def to_lines(entries: Iterable[tuple[str, Canonical]]) -> Iterator[bytes]:
-    """Lines of a run, one an entry, each with its newline: ``{"key":…,"value":…}``."""
-    for key, value in entries:
-        yield _line_encoder.encode(_Line(key, msgspec.Raw(value))) + b"\n"
+def to_line(key: str, value: Canonical | None) -> bytes:
+    """An entry as a line of a run: ``{"key":…,"value":…}`` or ``{"key":…,"deleted":true}``."""
+    line = _Line(key, deleted=True) if value is None else _Line(key, msgspec.Raw(value))
+    return _line_encoder.encode(line) + b"\n"
 
 
 def from_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Canonical | None]]:

@@ -6,21 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from blockfold.domain import digest
-from blockfold.domain.action import Malformed
-from blockfold.domain.block import (
-    FORMAT,
-    ActionRecord,
-    Block,
-    Head,
-    MessageRecord,
-    payload_hash,
-)
+from blockfold.domain.block import FORMAT, Block, Head, payload_hash
 from blockfold.domain.canonical import Canonical
-from blockfold.domain.context import Context, Event
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.execute import Verdict, apply, assemble, record_of
+from blockfold.domain.frames import rerun
 from blockfold.domain.machine import Machine
-from blockfold.domain.state import Source, State
+from blockfold.domain.state import Source
 
 
 def fold(entries: dict[str, Canonical], block: Block) -> None:
@@ -122,51 +113,5 @@ class EntriesSource:
 
 
 def reexecute(machine: Machine, head: Head, source: Source, block: Block) -> Block:
-    """Execute a recorded block's actions again on the state before it.
-
-    Outcomes that came from time or memory running out are taken over, not repeated. With the
-    code that made the block, the result is the block itself, hash and all.
-    """
-    state = State(source)
-    ordinal = head.ordinal
-    events: list[Event] = []
-    messages: list[MessageRecord] = []
-    for message in block.body.messages:
-        records: list[ActionRecord] = []
-        for index, record in enumerate(message.actions):
-            asked = record.asked
-            if isinstance(asked, Malformed) or record.environment:
-                records.append(record)
-            else:
-                context = Context(
-                    machine=head.machine,
-                    ordinal=ordinal,
-                    number=head.number + 1,
-                    id=message.action_id(index),
-                    sender=message.sender,
-                    milliseconds=message.time,
-                )
-                verdict: Verdict = apply(machine, state, context, asked)
-                state.keep(verdict.changes)
-                events.extend(verdict.events)
-                records.append(record_of(asked, verdict))
-            ordinal += 1
-        state.keep_message()
-        messages.append(
-            MessageRecord(
-                id=message.id,
-                sender=message.sender,
-                time=message.time,
-                actions=tuple(records),
-                first=message.first,
-            )
-        )
-    return assemble(
-        head,
-        state,
-        messages,
-        events,
-        block.body.marks,
-        time=block.header.time,
-        code=machine.code(),
-    )
+    """The block that comes out when a recorded one is executed again: see `frames.rerun`."""
+    return rerun(machine, head, source, block).again

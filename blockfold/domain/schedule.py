@@ -53,6 +53,11 @@ class Schedule:
         """The newest setting."""
         return self.settings[-1]
 
+    @property
+    def may_be_due(self) -> bool:
+        """Whether any block ever is or was due."""
+        return any(setting.active for setting in self.settings)
+
     def due(self, number: int) -> bool:
         """Whether a block is due."""
         return next(self.due_between(number, number), None) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from heapq import merge
 from operator import itemgetter
@@ -14,10 +15,15 @@ from blockfold.domain.canonical import (
     encode_raw,
     encode_value,
 )
-from blockfold.domain.errors import OutOfTime
+from blockfold.domain.errors import LimitExceeded, OutOfTime
+from blockfold.domain.limits import MAX_ACTION_BYTES, MAX_ACTION_KEYS, entry_bytes
+from blockfold.domain.overlay import Overlay, holds
 
 Changes = dict[str, Canonical | None]
 """Net writes: key → new value as canonical bytes, or None for deleted."""
+
+_ACTIONS_OWN = (OutOfTime, RecursionError, MemoryError)
+"""An action's time, stack or memory that ran out during a read: its outcome, not the source's."""
 
 
 class Source(Protocol):
@@ -48,6 +54,7 @@ class State(MutableMapping[str, Any]):
         self._read: dict[str, tuple[Any, Canonical]] = {}
         self._written: dict[str, Any] = {}
         self._deleted: set[str] = set()
+        self._overlay = Overlay(self._is_live)
         self.trouble: BaseException | None = None
         """What kept the source from answering, even if the reducer swallowed the error."""
 
@@ -67,15 +74,19 @@ class State(MutableMapping[str, Any]):
         return self._hand_out(key, data)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._written[check_key(key)] = value
+        key = check_key(key)
+        self._overlay.move(key)
+        self._written[key] = value
         self._deleted.discard(key)
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
             raise KeyError(key)
+        key = check_key(key)
+        self._overlay.move(key)
         self._written.pop(key, None)
         self._read.pop(key, None)
-        self._deleted.add(check_key(key))
+        self._deleted.add(key)
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, str):
@@ -109,38 +120,62 @@ class State(MutableMapping[str, Any]):
         if prefix:
             check_key(prefix)
         for key, data in self._entries(prefix):
-            if data is not None and not self._touched(key):
+            if data is not None and key not in self._read and self._is_live(key) is None:
                 yield key, self._hand_out(key, data)
             elif key in self:
                 yield key, self[key]
 
     # -- what the block builder does ---------------------------------------------------------
 
-    def collect(self) -> Changes:
+    def collect(self, room: int = MAX_ACTION_BYTES) -> Changes:
         """What the running action changed so far.
 
+        Args:
+            room: Bytes that its changes may take in the block.
+
         Raises:
-            LimitExceeded: A value written is no JSON or breaks a limit.
+            LimitExceeded: A value written is no JSON or breaks a limit; or the changes together
+                are more than one action may write (`blockfold.domain.limits`).
         """
-        changes: Changes = dict.fromkeys(self._deleted)
+        changes: Changes = {}
+        for key, data in self._changed():
+            changes[key] = data
+            room -= entry_bytes(key, data)
+            if room < 0:  # the rest is not even looked at: it may not fit into memory
+                raise LimitExceeded(
+                    f"the action writes more than {MAX_ACTION_BYTES:,} bytes, "
+                    "the most for one action"
+                )
+            if len(changes) > MAX_ACTION_KEYS:
+                raise LimitExceeded(
+                    f"the action changes more than {MAX_ACTION_KEYS:,} keys, "
+                    "the most for one action"
+                )
+        return changes
+
+    def _changed(self) -> Iterator[tuple[str, Canonical | None]]:
+        for key in self._deleted:
+            yield key, None
         for key, value in self._written.items():
             data = encode_value(value)
             if key not in self._read or self._read[key][1] != data:
-                changes[key] = data
+                yield key, data
         for key, (value, before) in self._read.items():
             if key in self._written or key in self._deleted or _same(value, before):
                 continue
             if (data := encode_value(value)) != before:
-                changes[key] = data
-        return changes
+                yield key, data
 
     def keep(self, changes: Changes) -> None:
         """End the running action and keep what it changed."""
+        self._overlay.move_all(changes)
         self._message.update(changes)
         self.drop()
 
     def drop(self) -> None:
         """End the running action without a trace."""
+        self._overlay.move_all(self._written)
+        self._overlay.move_all(self._deleted)
         self._read.clear()
         self._written.clear()
         self._deleted.clear()
@@ -152,6 +187,7 @@ class State(MutableMapping[str, Any]):
 
     def drop_message(self) -> None:
         """Undo the actions since the last message's end."""
+        self._overlay.move_all(self._message)
         self._message = {}
 
     def net_changes(self) -> tuple[Changes, Changes]:
@@ -178,22 +214,27 @@ class State(MutableMapping[str, Any]):
             self._read[key] = (value, data)
         return value
 
-    def _touched(self, key: str) -> bool:
-        return any(
-            key in layer
-            for layer in (self._written, self._deleted, self._read, self._message, self._block)
-        )
+    def _is_live(self, key: str) -> bool | None:
+        """Whether this block wrote (True) or deleted (False) a key; None if it did neither."""
+        if key in self._written:
+            return True
+        if key in self._deleted:
+            return False
+        for layer in (self._message, self._block):
+            if key in layer:
+                return layer[key] is not None
+        return None
 
     def _entries(self, prefix: str) -> Iterator[tuple[str, Canonical | None]]:
         """The keys that exist now, in order, with their value where only the source has one."""
-        above: dict[str, bool] = {}
-        for layer in (self._block, self._message):
-            above.update((key, data is not None) for key, data in layer.items())
-        above.update(dict.fromkeys(self._deleted, False))
-        above.update(dict.fromkeys(self._written, True))
-        ours = sorted(key for key, exists in above.items() if exists and key.startswith(prefix))
-        theirs = (entry for entry in self._scan(prefix) if entry[0] not in above)
-        return merge(((key, None) for key in ours), theirs, key=itemgetter(0))
+        live, gone = self._overlay.below(prefix)
+        ours = ((key, None) for key in live)
+        theirs = (
+            (key, data)
+            for key, data in self._scan(prefix)
+            if self._is_live(key) is None or not (holds(live, key) or holds(gone, key))
+        )
+        return merge(ours, theirs, key=itemgetter(0))
 
     def _scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
         rows = self._ask(lambda: self._source.scan(prefix))
@@ -201,13 +242,31 @@ class State(MutableMapping[str, Any]):
             yield row
 
     def _ask(self, question: Callable[[], Any]) -> Any:
+        handled = sys.exception()
         try:
             return question()
-        except OutOfTime:
-            raise  # the reducer's time, spent on reading
+        except _ACTIONS_OWN:
+            raise
         except BaseException as error:
+            if (own := _actions_own(error, handled)) is not None:
+                raise own from None
             self.trouble = error
             raise
+
+
+def _actions_own(
+    error: BaseException | None, handled: BaseException | None
+) -> BaseException | None:
+    """What of the action's own ran out behind an error, if it was that.
+
+    Clients of services wrap whatever happens inside them: botocore makes a connection error of a
+    `RecursionError`. What the reducer was handling when it read is no part of the read.
+    """
+    while error is not None and error is not handled:
+        if isinstance(error, _ACTIONS_OWN):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _same(value: object, before: Canonical) -> bool:

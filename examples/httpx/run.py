@@ -20,6 +20,7 @@ from blockfold.cli.output import clock_time, errors, print_table, progress, shor
 from blockfold.client import Stack, of_local
 from blockfold.domain.block import OUTCOMES, Block
 from blockfold.domain.errors import BlockfoldError
+from blockfold.ports import Receipt
 from examples.httpx.history import commits
 from examples.httpx.past import at_the_head, fork, restore_and_undo, snapshots, travel
 from examples.httpx.telling import Checks, print_line, title
@@ -113,8 +114,8 @@ def story(stack: Stack, forest: Stack, checks: Checks) -> None:
         )
 
 
-def plant(forest: Stack) -> str:
-    """Send a small forest's actions; the last message's sequence number."""
+def plant(forest: Stack) -> Receipt:
+    """Send a small forest's actions; the queue's receipt for the last message."""
     actions: list[dict[str, object]] = []
     for number in range(TREES):
         tree = {"tree": f"t{number:02}"}
@@ -132,31 +133,31 @@ def push(stack: Stack) -> None:
     actions = sum(len(commit.actions) for commit in history)
     title(f"Push {actions:,} actions of {len(history):,} commits into machine {MACHINE!r}")
     began = time.monotonic()
-    sequence = send(stack, MACHINE, [commit.body for commit in history])
+    last = send(stack, MACHINE, [commit.body for commit in history])
     sent = time.monotonic() - began
     with errors().status("the executor is folding"):
-        wait(stack, MACHINE, sequence)
+        wait(stack, MACHINE, last)
     done = time.monotonic() - began
     print_line(
         f"  sent in {sent:.1f} s, all in blocks after {done:.1f} s: {actions / done:,.0f} actions/s"
     )
 
 
-def send(stack: Stack, machine: str, bodies: Sequence[str]) -> str:
-    """Send messages in order; the last one's sequence number."""
-    sequence = "0"
+def send(stack: Stack, machine: str, bodies: Sequence[str]) -> Receipt:
+    """Send messages in order; the queue's receipt for the last one."""
+    receipts: list[Receipt] = []
     with progress() as bar:
         task = bar.add_task("sent", total=len(bodies))
         for body in bodies:
-            sequence = stack.queue.send(machine, body).sequence
+            receipts.append(stack.queue.send(machine, body))
             bar.advance(task)
-    return sequence
+    return receipts[-1]
 
 
-def wait(stack: Stack, machine: str, sequence: str) -> None:
+def wait(stack: Stack, machine: str, receipt: Receipt) -> None:
     """Wait until a message stands in a block."""
     adapters = stack.adapters
-    wait_until_done(adapters.log, adapters.clock, machine, sequence, seconds=PATIENCE_SECONDS)
+    wait_until_done(adapters.log, adapters.clock, machine, receipt, seconds=PATIENCE_SECONDS)
 
 
 def show(blocks: list[Block]) -> None:

@@ -165,9 +165,7 @@ def test_each_block_is_told_at_least_once_whatever_fails(
         stack.run(*[put("a", number) for number in range(length)])
     bus = MemoryEventBus()
     faults = Faults(set(troubles), "after" if len(troubles) % 2 else "before", fail)
-    announcer = Announcer(
-        faulty("machines", stack.machines, faults), faulty("bus", bus, faults)
-    )
+    announcer = Announcer(faulty("machines", stack.machines, faults), faulty("bus", bus, faults))
     left = stack.blocks()
     for _ in range(40):
         if not left:
@@ -187,6 +185,9 @@ def test_each_block_is_told_at_least_once_whatever_fails(
 def test_the_detail_is_canonical(stack: Stack) -> None:
     block = stack.run(put("a", 1))
     detail = block_executed(block, due=True).detail
-    assert detail == json.dumps(
-        json.loads(detail), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    assert (
+        detail
+        == json.dumps(
+            json.loads(detail), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        ).encode()
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from blockfold.adapters.dynamodb import items
 from blockfold.domain.block import Block, Head
-from blockfold.domain.errors import BlockConflict
+from blockfold.domain.errors import BlockConflict, LimitExceeded
 from blockfold.domain.replay import chained
 from blockfold.ports import BlockLog
 from tests.contracts.samples import block_after, chain, new_machine
@@ -126,6 +127,26 @@ class BlockLogContract:
         (block,) = chain(machine, 1, 3_000_000)
         log.append(block)
         log.append(block)
+        assert same(log.get(machine, 1), block)
+        assert same(log.head(machine), block)
+        assert [each.hash for each in log.read(machine, 1)] == [block.hash]
+
+    @pytest.mark.parametrize("over", [-1, 0, 1, 1_000])
+    @pytest.mark.parametrize("limit", [5_000, 50_000])
+    def test_what_append_takes_get_gives_and_what_it_refuses_leaves_nothing(
+        self, log: BlockLog, monkeypatch: pytest.MonkeyPatch, limit: int, over: int
+    ) -> None:
+        machine = new_machine()
+        (empty,) = chain(machine, 1)
+        (block,) = chain(machine, 1, limit + over - len(empty.payload))
+        assert len(block.payload) == limit + over
+        monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", limit)
+        try:
+            log.append(block)
+        except LimitExceeded:
+            assert log.head(machine) is None
+            log.append(empty)
+            block = empty
         assert same(log.get(machine, 1), block)
         assert same(log.head(machine), block)
         assert [each.hash for each in log.read(machine, 1)] == [block.hash]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 
-from blockfold.adapters.dynamodb import items
+from blockfold import Context, Machine, State, action, execute
+from blockfold.adapters.dynamodb import DynamoBlockLog, items
+from blockfold.adapters.memory import MemoryObjectStore
 from blockfold.bootstrap import Adapters
 from blockfold.domain.block import Block, Head
-from blockfold.domain.errors import Corrupted
+from blockfold.domain.errors import Corrupted, LimitExceeded
 from blockfold.domain.keys import body_key
+from blockfold.domain.replay import EntriesSource
 from tests.contracts.samples import block_after, chain, new_machine, noise
+from tests.strategies import message
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -150,6 +155,58 @@ class TestDamagedObjects:
         block, key = spilled(ministack)
         monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", 39_999)
         assert_corrupted(ministack, block, key, "more than 39,999 bytes")
+
+
+class TestBodiesTooLargeToRead:
+    def test_they_are_refused_before_anything_is_stored(
+        self, ministack: Adapters, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (block,) = chain(new_machine(), 1, 40_000)
+        monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", 40_000)
+        refusal = rf"block 1 of machine .* has a body of {len(block.payload):,} bytes, 40,000 are"
+        with pytest.raises(LimitExceeded, match=refusal):
+            ministack.log.append(block)
+        assert ministack.log.head(block.machine) is None
+        assert objects_of(ministack, block.machine) == []
+
+    def test_the_largest_block_that_messages_can_make_is_far_from_it(self) -> None:
+        """A full block, then 1 MiB of arguments that grow 21-fold, and all that may be written."""
+        fill = [{"type": "fill", "args": {"number": n}} for n in range(41)]
+        numbers = ",".join(["1e125"] * ((2**20 - 100) // len("1e125,")))
+        most = f'{{"type":"most","args":{{"numbers":[{numbers}]}}}}'
+        messages = [message(1, fill), replace(message(2, []), body=most)]
+        assert len(messages[1].body) <= 2**20
+        block = execute(Greedy(), Head(machine="m"), EntriesSource({}), messages)
+        assert block.header.outcomes == (42, 0, 0, 0)
+        assert 40 * 2**20 < len(block.payload) < 44 * 2**20 < items.MAX_PAYLOAD_BYTES
+        log = DynamoBlockLog(OneItem(), "Blocks", MemoryObjectStore())  # type: ignore[arg-type]
+        log.append(block)
+        found = log.get("m", 1)
+        assert found is not None
+        assert (found.hash, found.payload) == (block.hash, block.payload)
+
+
+class OneItem:
+    """As much of a client as one block needs."""
+
+    def put_item(self, **request: Any) -> None:
+        self._item = request["Item"]
+
+    def get_item(self, **_: Any) -> Item:
+        return {"Item": self._item}
+
+
+class Greedy(Machine):
+    """Writes as much as blocks and actions may hold."""
+
+    @action
+    def fill(self, state: State, context: Context, number: int) -> None:
+        state[f"fill/{number}"] = "x" * 100_000
+
+    @action
+    def most(self, state: State, context: Context, numbers: list[int]) -> None:
+        for number in range(52):
+            state[f"{number:02d}".ljust(1_000, "\x01")] = "x" * 310_000
 
 
 _TAMPERED: dict[str, AttributeValueTypeDef] = {

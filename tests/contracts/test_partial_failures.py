@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, ReadTimeoutError
+from urllib3 import HTTPResponse
 
 from blockfold.adapters import backoff
-from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoStateTable
+from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoStateTable, state
 from blockfold.adapters.s3 import PUT_ATTEMPTS, S3ObjectStore
 from blockfold.bootstrap import Adapters
-from blockfold.domain.canonical import encode
+from blockfold.domain.canonical import Json, encode, encode_value
 from blockfold.domain.errors import BlockConflict, Misconfigured, NotFound, Unavailable
 from blockfold.ports import Row, Write
 from tests.contracts.samples import chain, new_machine
@@ -144,6 +148,55 @@ class TestStateTable:
         )
         table.write(machine, [Write(f"k{n}", encode(n), 1, True) for n in range(20)])
         assert [len(request["Statements"]) for request in client.requests] == [20, 10]
+
+    @pytest.mark.parametrize(
+        "value",
+        ["x" * 35_000, [1] * 11_000, "\U0001f600" * 8_700, ["é"] * 6_500, [{}] * 8_000],
+        ids=["text", "digits", "emoji", "list of letters", "empty objects"],
+    )
+    def test_requests_stay_below_the_limit_as_they_go_over_the_wire(
+        self, ministack: Adapters, monkeypatch: pytest.MonkeyPatch, value: Json
+    ) -> None:
+        monkeypatch.setattr(state, "REQUEST_BYTES", 800_000)
+        table, client = self.flaky(ministack, "batch_execute_statement", [])
+        sizes: list[int] = []
+
+        def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+            """Instead of the emulator, which would take minutes."""
+            assert isinstance(request.body, bytes)
+            sizes.append(len(request.body))
+            done = [{} for _ in client.requests[-1]["Statements"]]
+            body = BytesIO(json.dumps({"Responses": done}).encode())
+            raw: Any = HTTPResponse(body, preload_content=False)
+            return AWSResponse(request.url, 200, {}, raw)
+
+        events = ministack.clients.dynamodb.meta.events
+        events.register("before-send.dynamodb.BatchExecuteStatement", answer)
+        try:
+            table.write("m", [Write(f"k{n:03d}", encode_value(value), 1) for n in range(26)])
+        finally:
+            events.unregister("before-send.dynamodb.BatchExecuteStatement", answer)
+        assert 500_000 < max(sizes) < 800_100
+        written = [each for request in client.requests for each in request["Statements"]]
+        assert [each["Parameters"][3]["S"] for each in written] == [f"k{n:03d}" for n in range(26)]
+
+    def test_values_of_the_largest_size_go_in_requests_below_8_mb(
+        self, ministack: Adapters
+    ) -> None:
+        machine = new_machine()
+        table, client = self.flaky(ministack, "batch_execute_statement", [])
+        writes = [Write(f"k{n:03d}", encode("x" * 350_000), 1, n % 3 == 0) for n in range(26)]
+        table.write(machine, writes)
+        assert list(ministack.table.scan(machine)) == [
+            Row(write.key, write.value, 1) for write in writes
+        ]
+        assert [len(request["Statements"]) for request in client.requests[:2]] == [22, 4]
+
+    def test_small_values_go_25_together(self, ministack: Adapters) -> None:
+        table, client = self.flaky(ministack, "batch_execute_statement", [])
+        value = encode("x" * 16_000)
+        table.write(new_machine(), [Write(f"k{n:03d}", value, 1, True) for n in range(60)])
+        assert [len(request["Statements"]) for request in client.requests] == [25, 25, 10]
 
     def test_no_end_of_refusals_is_unavailable_and_the_next_write_makes_it_good(
         self, ministack: Adapters, waits: list[float]

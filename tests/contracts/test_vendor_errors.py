@@ -20,12 +20,14 @@ from blockfold.bootstrap import Adapters
 from blockfold.domain.block import Head
 from blockfold.domain.canonical import encode
 from blockfold.domain.errors import BlockfoldError, Misconfigured, NotFound, Unavailable
+from blockfold.domain.schedule import OFF
 from blockfold.local.network import free_port
-from blockfold.ports import Write
+from blockfold.ports import MachineRecord, Write
 from blockfold.settings import Settings
 from tests.contracts.samples import block_after, noise
 
 MACHINE = "m"
+RECORD = MachineRecord(MACHINE)
 SETTINGS = Settings(
     blocks_table="Blocks",
     state_table="State",
@@ -49,6 +51,8 @@ CALLS: dict[str, tuple[str, Call]] = {
     "register": ("register machine", lambda on: on.machines.register(MACHINE)),
     "get record": ("read machine", lambda on: on.machines.get(MACHINE)),
     "raise flushed": ("update machine", lambda on: on.machines.raise_flushed(MACHINE, 1)),
+    "raise dumped": ("update machine", lambda on: on.machines.raise_dumped(RECORD, 1)),
+    "set schedule": ("update machine", lambda on: on.machines.set_schedule(RECORD, OFF)),
     "list machines": ("list", lambda on: list(on.machines.list())),
     "spill": ("store s3://", lambda on: on.log.append(LARGE)),
     "put object": ("store s3://", lambda on: on.objects.put_new("k", b"")),

@@ -22,9 +22,7 @@ def fresh() -> Stack:
 
 def announce(stack: Stack, bus: MemoryEventBus, faults: Faults) -> None:
     """All blocks, in two deliveries that mix the machines."""
-    announcer = Announcer(
-        faulty("machines", stack.machines, faults), faulty("bus", bus, faults)
-    )
+    announcer = Announcer(faulty("machines", stack.machines, faults), faulty("bus", bus, faults))
     one, two = (stack.blocks(machine) for machine in MACHINES)
     announcer.announce([*two[:2], *one])
     announcer.announce(two[2:])

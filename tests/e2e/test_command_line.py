@@ -234,6 +234,48 @@ def test_snapshots_restore_undo_and_fork_by_the_command_line(project: Project) -
     project.ok("verify", "past-fork")
 
 
+def test_the_past_of_a_key_of_a_block_and_of_a_state(project: Project) -> None:
+    for value in range(5):
+        project.push("travel", {"type": "keep", "args": {"key": "k", "value": value}})
+    wait_for(lambda: len(project.json("snapshots", "travel")) == 2, "snapshots 2 and 4")
+    project.ok("restore", "travel", "--block", "2")
+    versions = project.json("history", "travel", "k")
+    assert [(each["number"], each["value"]) for each in versions] == [
+        *((number, number - 1) for number in range(1, 6)),
+        (6, 1),
+    ]
+    for each in versions[:5]:
+        for at in (str(each["number"]), each["time"]):
+            assert json.loads(project.ok("state", "travel", "k", "--at", at)) == each["value"]
+    assert project.json("diff", "travel", "snapshot:2", versions[4]["time"])["changed"] == {
+        "k": {"from": 1, "to": 4}
+    }
+    frames = project.json("frames", "travel", "3", "--state")
+    assert frames["agrees"]
+    assert frames["digest"] == project.json("blocks", "travel")[2]["digest"]
+    assert [each["state"] for each in frames["frames"]] == [{"k": 2}]
+    wrong = project.run("frames", "travel", "3", "--machine", "machines/forest.py:Forest")
+    assert wrong.returncode == 1
+    assert "action 1 (keep) is malformed" in wrong.stderr
+
+
+def test_exports_to_stdout_and_to_files(project: Project, tmp_path: Path) -> None:
+    project.push("export", {"type": "keep", "args": {"key": "k", "value": {"n": 1}}})
+    assert project.ok("export", "export") == '{"key":"k","value":{"n":1}}\n'
+    path = tmp_path / "state.jsonl"
+    arguments = ("export", "export", "--format", "dynamodb-json", "--output", str(path))
+    project.ok(*arguments)
+    stack = project.stack
+    table = stack.outputs["StateTableName"]
+    key = {"machine": {"S": "export"}, "key": {"S": "k"}}
+    stored = stack.clients.dynamodb.get_item(TableName=table, Key=key)
+    assert json.loads(path.read_text()) == {"Item": stored["Item"]}
+    again = project.run(*arguments)
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    project.ok(*arguments, "--force")
+
+
 def test_a_damaged_snapshot_is_refused_and_named(project: Project) -> None:
     for value in range(2):
         project.push("damaged", {"type": "keep", "args": {"key": "k", "value": value}})
@@ -270,6 +312,14 @@ def test_a_damaged_snapshot_is_refused_and_named(project: Project) -> None:
         (("dump", "errors", "--at", "9"), "1 to 1"),
         (("push", "errors", "/no/such/file"), "/no/such/file"),
         (("push", "no spaces allowed"), "machine id"),
+        (("state", "errors", "--at", "yesterday"), "snapshot:12"),
+        (("state", "errors", "--at", "9"), "0 to 1"),
+        (("diff", "errors", "1", "snapshot:1"), "no snapshot of block 1"),
+        (("history", "nobody", "k"), "nobody"),
+        (("frames", "errors", "9"), "1 to 1"),
+        (("frames", "errors", "1", "--machine", "no/such.py:Thing"), "no file"),
+        (("export", "nobody"), "nobody"),
+        (("export", "errors", "--output", "/no/such/folder/file"), "/no/such/folder"),
         (("state", "errors", "--stack", "NoSuchStack"), "NoSuchStack"),
     ],
 )

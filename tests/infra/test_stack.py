@@ -39,12 +39,14 @@ def test_queues_keep_order_for_fourteen_days_and_drop_nothing_equal(
     assert queue["SqsManagedSseEnabled"] is True
 
 
-def test_actions_go_to_the_dead_letters_only_after_a_hundred_receives(dev: Template) -> None:
+def test_actions_go_to_the_dead_letters_only_after_as_many_receives_as_sqs_allows(
+    dev: Template,
+) -> None:
     redrive = named(dev, "ActionsQueueUrl", "AWS::SQS::Queue")["Properties"]["RedrivePolicy"]
     dead_letters = dev["Outputs"]["DeadLetterQueueUrl"]["Value"]["Ref"]
     assert redrive == {
         "deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]},
-        "maxReceiveCount": 100,
+        "maxReceiveCount": 1000,
     }
 
 

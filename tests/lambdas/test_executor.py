@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from blockfold import Block, Limits
-from blockfold.adapters.memory import MemoryBlockLog, MemoryStateTable
+from blockfold.adapters.memory import MemoryBlockLog, MemoryMachines, MemoryStateTable
 from blockfold.domain.canonical import decode
 from blockfold.domain.errors import Unavailable
-from blockfold.ports import Write
+from blockfold.ports import MachineRecord, Write
 from tests.faults import Faults, fail
 from tests.lambdas.conftest import EVENTS, Event, Harness, load
 
@@ -152,7 +152,8 @@ def test_a_failed_group_is_released_soon_and_later_each_time(
 def test_how_long_a_group_waits_does_not_depend_on_another_groups_trouble(harness: Harness) -> None:
     event = load("three_groups")
     deliver(event, "north", 9)
-    assert harness.handle(event, 0)
+    harness.machines = Unregistered()
+    assert sorted(harness.handle(event)) == sorted(ids(event))
     assert harness.queue.released == [
         (receipts(event, "north"), 256),
         (receipts(event, "south"), 1),
@@ -191,22 +192,49 @@ def test_exactly_the_first_message_that_failed_and_all_behind_it_are_delivered_a
     ] == [f"{id_}/{n}" for id_ in north for n in range(2 if id_ == north[2] else 1)]
 
 
-def test_a_state_table_that_fails_does_not_keep_committed_messages(harness: Harness) -> None:
-    event = load("one_message")
-    faults = Faults({0}, "before", fail)
-    harness.table = FailingWrites(faults)
-    assert harness.handle(event) == []
-    assert recorded(harness, "grove") == ids(event)
-    (line,) = harness.told()
-    assert line["level"] == "WARNING"
+def test_while_the_state_table_fails_the_last_message_of_a_group_is_kept(harness: Harness) -> None:
+    event = load("three_groups")
+    deliver(event, "north", 4)
+    harness.table = FailingWrites(Faults({0}, "before", fail))
+    north = ids(event, "north")
+    assert harness.handle(event) == north[-1:], "the others are acknowledged"
+    assert recorded(harness, "north") == north
+    line = harness.told()[0]
+    assert (line["level"], line["machine"], line["done"]) == ("WARNING", "north", len(north))
     assert "error" not in line
     assert "injected" in line["flush_error"]
+    assert line["pending"] > 0
     assert harness.metrics()["FlushErrors"] == [1]
-    assert harness.handle(event) == []
-    record = harness.machines.get("grove")
+    assert harness.queue.released == [(receipts(event, "north")[-1:], 8)]
+    harness.forget()
+    assert harness.handle({"Records": [last(event, "north")]}) == []
+    assert recorded(harness, "north") == north
+    assert flushed(harness, "north") == 1
+    assert "tree/n9" in harness.table.get("north", ["tree/n9"])
+
+
+def test_later_messages_come_with_the_kept_one_in_order(harness: Harness) -> None:
+    event = load("three_groups")
+    harness.table = FailingWrites(Faults({0}, "before", fail))
+    north = [each for each in event["Records"] if each["messageId"] in ids(event, "north")]
+    assert harness.handle({"Records": north[:2]}) == [north[1]["messageId"]]
+    assert harness.handle({"Records": north[1:]}) == []
+    assert recorded(harness, "north") == ids(event, "north")
+    assert flushed(harness, "north") == 2
+
+
+def last(event: Event, group: str) -> Event:
+    """A group's last record."""
+    found: Event = [
+        each for each in event["Records"] if each["attributes"]["MessageGroupId"] == group
+    ][-1]
+    return found
+
+
+def flushed(harness: Harness, machine: str) -> int:
+    record = harness.machines.get(machine)
     assert record is not None
-    assert record.flushed == 1
-    assert list(harness.table.get("grove", ["tree/t1"])) == ["tree/t1"]
+    return record.flushed
 
 
 def test_a_defect_in_one_group_does_not_reach_the_others_and_nothing_stays_cached(
@@ -254,6 +282,7 @@ def test_without_time_left_nothing_is_begun_and_all_is_delivered_again(
         *ids(event, "east"),
     ]
     assert harness.blocks("north") == harness.blocks("south") == []
+    assert {seconds for _, seconds in harness.queue.released} == {0}, "time is no trouble"
     assert harness.handle(event) == []
 
 
@@ -337,6 +366,13 @@ class FailsFor(MemoryBlockLog):
             self._faults.step("append", lambda: store(block))
         else:
             store(block)
+
+
+class Unregistered(MemoryMachines):
+    """A register that nobody can read."""
+
+    def get(self, machine: str) -> MachineRecord | None:
+        raise Unavailable("injected: no register")
 
 
 class FailingWrites(MemoryStateTable):

@@ -121,9 +121,9 @@ def test_a_fork_into_a_machine_with_blocks_is_refused_and_changes_nothing(stack:
     stack.grow(1, COPY)
     before = stack.contents()
     for target in (Target(MACHINE, block=5, fork=COPY), Target(COPY, block=1, fork=MACHINE)):
-        with pytest.raises(Refused, match="exists already .*another id"):
+        with pytest.raises(Refused, match=r"exists already .*another id"):
             stack.restorer().carry_out(target, deadline=NEVER)
-        with pytest.raises(Refused, match="exists already .*another id"):
+        with pytest.raises(Refused, match=r"exists already .*another id"):
             stack.restorer().plan(target)
     assert stack.contents() == before
 

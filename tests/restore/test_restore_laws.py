@@ -151,9 +151,9 @@ def test_lost_snapshots_come_back_from_the_log(
     stack.run(*script[0])
     later = 1 + two % stack.head()
     stack.dumper().dump(MACHINE, later)
-    lost = dict(stack.objects._objects)
+    lost = {each: stack.entries(each) for each in (number, later)}
     stack.objects._objects.clear()
-    for each_number in sorted({number, later}):
-        stack.dumper().dump(MACHINE, each_number)
-    assert stack.objects._objects == lost
+    for each in sorted(lost):
+        stack.dumper().dump(MACHINE, each)
+    assert {each: stack.entries(each) for each in lost} == lost
     stack.assert_whole()

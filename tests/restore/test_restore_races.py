@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blockfold import Message
 from blockfold.application import execute as module
+from blockfold.application.catch_up import CatchUp
 from blockfold.application.execute import Executor
 from blockfold.application.read import Reader
 from blockfold.application.restore import Target
@@ -142,7 +143,7 @@ def test_another_restore_while_one_is_being_finished(
         stack.restorer(Faults({ROWS[1]}, "after")).carry_out(TARGET, deadline=NEVER)
     others = 2
 
-    class CatchUp(module.CatchUp):
+    class Interrupted(CatchUp):
         def run(self, machine: str, *, deadline: float) -> Any:
             nonlocal others
             done = super().run(machine, deadline=deadline)
@@ -152,7 +153,7 @@ def test_another_restore_while_one_is_being_finished(
                 _append_only(stack, 6 + others)
             return done
 
-    monkeypatch.setattr(module, "CatchUp", CatchUp)
+    monkeypatch.setattr(module, "CatchUp", Interrupted)
     sent = stack.message({"do": "list", "key": "seen", "value": ""})
     fold(stack.executor(), sent)
     assert others == 0
@@ -174,8 +175,8 @@ def _append_only(stack: Stack, number: int) -> None:
             raise Killed
 
     log: Any = Dies()
+    restorer = replace(stack.restorer(), log=log)
     with pytest.raises(Killed):
-        restorer = replace(stack.restorer(), log=log)
         restorer.carry_out(Target(MACHINE, block=number), deadline=NEVER)
 
 
@@ -316,7 +317,7 @@ def test_of_two_restores_at_once_one_is_refused_or_comes_after_the_other(
 def test_the_loser_of_a_race_is_told_who_won(stack: Stack) -> None:
     append = STEPS.index("log.append")
     faults = Faults({append}, "before", lambda: _restore(stack, 7))
-    with pytest.raises(Refused, match="block 13 is another restore .*decide anew"):
+    with pytest.raises(Refused, match=r"block 13 is another restore .*decide anew"):
         stack.restorer(faults).carry_out(TARGET, deadline=NEVER)
     assert stack.head() == 13
     assert stack.stored() == stack.state_at(7)

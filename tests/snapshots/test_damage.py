@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
@@ -13,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockfold.adapters import snapshots as module
+from blockfold.adapters import runs as module
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.application.restore import Target
 from blockfold.domain.canonical import Canonical
@@ -241,7 +242,7 @@ def forge(stack: Stack, lines: bytes | None, packed: bytes | None = None) -> str
 
 def lines_of(stack: Stack) -> list[bytes]:
     packed = stack.objects._objects[runs_of(stack)[0].key]
-    return zstandard.decompress(packed).splitlines(keepends=True)
+    return zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines(keepends=True)
 
 
 def reversed_lines(lines: list[bytes]) -> list[bytes]:
@@ -257,7 +258,7 @@ def line_left_out(lines: list[bytes]) -> list[bytes]:
 
 
 def deleted_line(lines: list[bytes]) -> list[bytes]:
-    return [b'{"key":"a","deleted":true}\n', *lines[1:]]
+    return [b'{"key":"' + lines[0].split(b'"')[3] + b'","deleted":true}\n', *lines[1:]]
 
 
 def no_entry(lines: list[bytes]) -> list[bytes]:
@@ -278,9 +279,10 @@ def test_a_run_that_was_made_wrongly_is_named(
     stack = pristine()
     assert len(lines_of(stack)) > 1
     key = forge(stack, b"".join(forgery(lines_of(stack))))
-    with pytest.raises(Corrupted, match=key):
+    named = FIRST if forgery is deleted_line else key  # a deletion by itself is no wrong line
+    with pytest.raises(Corrupted, match=named):
         read(stack)
-    assert_found(stack, key)
+    assert_found(stack, named)
 
 
 def test_entries_with_another_digest_than_the_manifests_are_refused() -> None:
@@ -315,7 +317,7 @@ def test_runs_that_are_missing_repeated_or_out_of_order_are_refused(order: list[
 def test_a_manifest_that_describes_a_run_wrongly_is_refused(field: str) -> None:
     stack = pristine()
     manifest = stack.snapshots.open(FIRST)
-    elsewhere = f"machines/other/runs/{manifest.runs[0].sha256}.jsonl.zst"
+    elsewhere = f"machines/m/runs/{'ab' * 32}.jsonl.zst"
     stack.objects._objects[elsewhere] = stack.objects._objects[manifest.runs[0].key]
     value: Any = {"key": elsewhere, "rows": 1_000, "bytes": 1}.get(field, "ab" * 32)
     run = msgspec.structs.replace(manifest.runs[0], **{field: value})
@@ -329,25 +331,28 @@ def test_a_manifest_that_describes_a_run_wrongly_is_refused(field: str) -> None:
 # -- bombs -----------------------------------------------------------------------------------------
 
 
-def test_a_run_that_says_it_unpacks_to_too_much_is_not_unpacked(
+def test_a_run_that_unpacks_to_too_much_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stack = pristine()
     key = forge(stack, bytes(10_000))
-    monkeypatch.setattr(module, "MAX_PART_BYTES", 9_999)
-    monkeypatch.setattr(zstandard, "ZstdDecompressor", None)
-    with pytest.raises(Corrupted, match=f"{key} of .* claims more than 9,999 bytes"):
+    monkeypatch.setattr(module, "MAX_UNPACKED_BYTES", 9_999)
+    with pytest.raises(Corrupted, match=f"{key} of .* unpacks to more than 9,999 bytes"):
         read(stack)
 
 
-def test_a_run_that_hides_its_size_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", [b"\n", b" "])
+def test_of_a_bomb_only_a_bounded_part_is_unpacked(line: bytes) -> None:
     stack = pristine()
     packer = zstandard.ZstdCompressor(write_content_size=False).compressobj()
-    key = forge(stack, None, packer.compress(bytes(300_000_000)) + packer.flush())
-    with monkeypatch.context() as patch:
-        patch.setattr(zstandard, "ZstdDecompressor", None)
-        with pytest.raises(Corrupted, match=f"{key} .* claims more"):
-            read(stack)
+    packed = packer.compress(line * 300_000_000) + packer.flush()
+    key = forge(stack, None, packed)
+    tracemalloc.start()
+    with pytest.raises(Corrupted, match=key):
+        read(stack)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
     assert_found(stack, key)
 
 
@@ -364,7 +369,7 @@ def test_a_run_that_lies_about_its_size_does_not_unpack() -> None:
     assert zstandard.frame_content_size(bytes(forged)) == 200
     stack = pristine()
     key = forge(stack, None, bytes(forged))
-    with pytest.raises(Corrupted, match=f"{key} of .* does not unpack"):
+    with pytest.raises(Corrupted, match=key):
         read(stack)
     assert packed
 
@@ -373,7 +378,7 @@ def test_a_run_that_lies_about_its_size_does_not_unpack() -> None:
 def test_a_run_that_is_no_frame_does_not_unpack(packed: bytes) -> None:
     stack = pristine()
     key = forge(stack, None, packed)
-    with pytest.raises(Corrupted, match=f"{key} of .* does not unpack"):
+    with pytest.raises(Corrupted, match=key):
         read(stack)
 
 
@@ -413,18 +418,18 @@ def test_a_manifest_that_is_there_but_of_another_block_is_not_taken_for_ours(fie
     assert json.loads(stack.objects._objects[FIRST])[field] == value
 
 
-@pytest.mark.parametrize("part", [1, 10, 100, 1_000, 10**6])
+@pytest.mark.parametrize("part", [1, 100, 10**6])
 def test_however_it_is_cut_into_runs_it_reads_the_same(part: int) -> None:
     stack = Stack(part=part)
     stack.grow(12)
     manifest, _ = stack.dumper().dump(MACHINE, 12)
     rows = len(stack.stored())
     assert manifest.rows == sum(run.rows for run in manifest.runs) == rows
-    assert (len(manifest.runs) == 1) == (part >= 1_000)
+    assert (len(manifest.runs) == 1) == (part == 10**6)
     assert (len(manifest.runs) == rows) == (part == 1)
     assert [run.first <= run.last for run in manifest.runs] == [True] * len(manifest.runs)
     assert stack.entries(12) == stack.stored()
-    other = ObjectSnapshots(stack.objects, part=100)
+    other = ObjectSnapshots(stack.objects, part=50)
     block = stack.log.get(MACHINE, 12)
     assert block is not None
     assert other.save(block, stack.reader().state(MACHINE).entries.items()) == manifest

@@ -98,7 +98,7 @@ def test_whatever_becomes_of_the_events_the_same_snapshots_are_made(
 
 def test_what_the_announcer_says_is_due_is_what_the_model_says() -> None:
     stack, model = Stack(schedule=Schedule.new(3)), Model(True, 3)
-    said = []
+    said: list[bool] = []
 
     class Bus:
         def publish(self, announcements: Sequence[Any]) -> None:
@@ -201,6 +201,26 @@ def test_a_dumper_held_back_anywhere_while_settings_and_head_move_on(
     stack.dumper().sweep(deadline=NEVER)
     assert stack.taken() == [5, 10, 12, 15, 18]
     assert stack.verify().ok
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("position", range(2))
+def test_a_dumper_held_back_at_its_first_looks_dumps_nothing_by_settings_that_are_over(
+    position: int, moment: Moment
+) -> None:
+    stack = Stack(schedule=Schedule.new(5))
+    stack.grow(10)
+    stack.dumper().make_due(MACHINE, 10, deadline=NEVER)
+
+    def meanwhile() -> None:
+        stack.dumper().set_count(MACHINE, 4)
+        stack.grow(10)
+
+    faults = Faults({position}, moment, meanwhile)
+    stack.dumper(faults).make_due(MACHINE, 20, deadline=NEVER)
+    assert stack.head() == 20
+    stack.dumper().sweep(deadline=NEVER)
+    assert stack.taken() == [5, 10, 12, 16, 20]
 
 
 def due_by_the_kept_history(stack: Stack) -> list[int]:

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from blockfold import Block, Head, Limits, Message, execute
+from blockfold import (
+    Block,
+    Context,
+    Head,
+    Limits,
+    Machine,
+    Message,
+    Reject,
+    State,
+    action,
+    execute,
+)
+from blockfold.domain import action as action_module
+from blockfold.domain.action import parse
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.marks import sift
 from blockfold.domain.replay import EntriesSource, fold
@@ -117,6 +130,47 @@ def test_events_and_malformed_text_count_as_well(what: str) -> None:
         Cells(), Head(machine="m"), EntriesSource({}), messages, limits=Limits(payload=4_000)
     )
     assert len(block.body.messages) < 10
+
+
+class Verbose(Machine):
+    @action
+    def ask(self, state: State, context: Context) -> None:
+        raise Reject("\x01" * 1_000)
+
+
+def test_reasons_count_as_they_are_written() -> None:
+    messages = [message(number, [{"type": "ask"}]) for number in range(1, 30)]
+    block = execute(
+        Verbose(), Head(machine="m"), EntriesSource({}), messages, limits=Limits(payload=30_000)
+    )
+    assert len(block.body.messages) == 5
+    assert 30_000 <= len(block.payload) < 36_000
+
+
+@pytest.mark.parametrize("split", [1, 3, 10])
+def test_a_message_is_parsed_once_however_many_blocks_it_is_split_over(
+    monkeypatch: pytest.MonkeyPatch, split: int
+) -> None:
+    parsed: list[str] = []
+
+    def counting(body: str) -> Any:
+        parsed.append(body)
+        return parse(body)
+
+    monkeypatch.setattr(action_module, "parse", counting)
+    messages = notes_as_messages([25, 2, 25])
+    blocks = list(all_blocks(messages, Limits(actions=split)))
+    assert sum(block.actions for block in blocks) == 52
+    assert parsed == [each.body for each in messages]
+
+
+def test_a_parsed_message_is_the_same_message_and_its_body_counts() -> None:
+    one, other = notes_as_messages([1, 2])
+    fresh = replace(one)
+    assert len(one.asked) == 1
+    assert (one, hash(one), repr(one)) == (fresh, hash(fresh), repr(fresh))
+    assert replace(one, first=0).asked is one.asked
+    assert replace(one, body=other.body).asked == other.asked
 
 
 def test_an_action_larger_than_any_block_still_goes_in() -> None:

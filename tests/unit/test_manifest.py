@@ -14,7 +14,7 @@ from blockfold.domain import digest
 from blockfold.domain.canonical import encode
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.keys import manifest_key, run_key
-from blockfold.domain.manifest import Manifest, Run, from_lines, to_lines
+from blockfold.domain.manifest import Manifest, Run, from_lines, to_line
 from tests.strategies import texts, values
 
 NAME = "machines/m/snapshots/000000000025.json"
@@ -27,8 +27,24 @@ MANIFEST = Manifest(
     sum=digest.to_bytes(TOTAL).hex(),
     rows=2,
     runs=(
-        Run(key=run_key("m", "cd" * 32), sha256="cd" * 32, rows=1, bytes=30, first="a", last="a"),
-        Run(key=run_key("m", "ef" * 32), sha256="ef" * 32, rows=1, bytes=31, first="b", last="b"),
+        Run(
+            key=run_key("m", "cd" * 32),
+            sha256="cd" * 32,
+            rows=1,
+            bytes=30,
+            first="a",
+            last="a",
+            generation=0,
+        ),
+        Run(
+            key=run_key("m", "ef" * 32),
+            sha256="ef" * 32,
+            rows=1,
+            bytes=31,
+            first="b",
+            last="b",
+            generation=0,
+        ),
     ),
     time=1_700_000_000_000,
     code="Cells/1",
@@ -54,9 +70,16 @@ def test_the_contracts_fields_stand_in_it_as_plain_json() -> None:
     stored = json.loads(MANIFEST.to_bytes())
     assert {"format", "machine", "number", "hash", "digest", "rows", "runs"} <= set(stored)
     assert stored["format"] == 1
-    assert set(stored["runs"][0]) == {"key", "sha256", "rows", "bytes", "first", "last"}
+    assert set(stored["runs"][0]) == {
+        "key",
+        "sha256",
+        "rows",
+        "bytes",
+        "first",
+        "last",
+        "generation",
+    }
     assert MANIFEST.to_bytes().endswith(b"}\n")
-    assert b'\n  "' in MANIFEST.to_bytes()
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(MANIFEST.to_bytes())))
@@ -116,7 +139,7 @@ def test_a_sum_that_is_not_the_digests_is_refused(total: str) -> None:
 
 def test_lines_are_plain_json() -> None:
     entries = [("a", b"1"), ('b"\n', b'{"x":[null]}'), ("é", b'"\xc3\xa9"')]
-    assert list(to_lines(entries)) == [
+    assert [to_line(*entry) for entry in entries] == [
         b'{"key":"a","value":1}\n',
         b'{"key":"b\\"\\n","value":{"x":[null]}}\n',
         '{"key":"é","value":"é"}\n'.encode(),
@@ -126,7 +149,7 @@ def test_lines_are_plain_json() -> None:
 @given(st.dictionaries(texts, values.map(encode), max_size=8))
 def test_lines_come_back(entries: dict[str, bytes]) -> None:
     ordered = sorted(entries.items())
-    lines = list(to_lines(ordered))
+    lines = [to_line(*entry) for entry in ordered]
     assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines)
     assert list(from_lines(lines, "run")) == ordered
     assert list(from_lines([line.rstrip(b"\n") for line in lines], "run")) == ordered

@@ -344,3 +344,101 @@ class Buggy(Failing):
 def test_a_defect_of_the_source_is_nobodys_outcome() -> None:
     with pytest.raises(ZeroDivisionError):
         execute(Trouble(), Head(machine="m"), Buggy(), [message(1, [end("well")])])
+
+
+class Climber(Machine):
+    """Follows links from key to key, by recursion."""
+
+    @action
+    def follow(self, state: State, context: Context, key: str) -> None:
+        def walk(key: str) -> object:
+            return walk(state[key])
+
+        state["started"] = True
+        walk(key)
+
+    @action
+    def descend(self, state: State, context: Context, key: str) -> None:
+        def walk(key: str) -> object:
+            return walk(state[key]["next"])
+
+        state["started"] = True
+        walk(key)
+
+    @action
+    def search(self, state: State, context: Context, prefix: str) -> None:
+        def walk() -> None:
+            for _ in state.scan(prefix):
+                walk()
+
+        state["started"] = True
+        walk()
+
+    @action
+    def recover(self, state: State, context: Context) -> None:
+        try:
+            _recurse()
+        except RecursionError:
+            state["found"] = state.get("bad", 0)
+
+
+CYCLE = {"a": encode("b"), "b": encode("a")}
+CHAIN = {f"n{n}": encode({"next": f"n{n + 1}"}) for n in range(3_000)}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"type": "follow", "args": {"key": "a"}},
+        {"type": "descend", "args": {"key": "n0"}},
+        {"type": "search", "args": {"prefix": "n"}},
+    ],
+    ids=["cycle", "chain", "scans"],
+)
+def test_a_reducer_that_runs_out_of_stack_while_it_reads_fails_alone(sent: dict[str, Any]) -> None:
+    source = EntriesSource({**CYCLE, **CHAIN, "gone": encode(1), "list": encode([])})
+    head = Head(machine="m")
+    neighbour = {"type": "recover", "args": {}}
+    messages = [message(number, [each]) for number, each in enumerate([sent, neighbour, sent], 1)]
+    block = execute(Climber(), head, source, messages)
+    first, good, second = records(block)
+    for bad in (first, second):
+        assert (bad.outcome, bad.reason, bad.environment) == ("failed", "RecursionError", True)
+    assert good.outcome == "applied"
+    assert block.body.changes == {"found": b"0"}
+    assert reexecute(Climber(), head, source, block).hash == block.hash
+
+
+class Wrapping(Failing):
+    """Makes trouble with a service of whatever happens inside, as botocore does."""
+
+    def __init__(self, inside: Callable[[], None]) -> None:
+        self._inside = inside
+
+    def get(self, key: str) -> Canonical | None:
+        try:
+            self._inside()
+        except Exception as error:  # noqa: BLE001 - what this is about
+            wrapped = ConnectionError("HTTP client raised an unhandled exception")
+            wrapped.__context__ = error
+            raise Unavailable("throttled") from wrapped
+        return None
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"), [(_recurse, "RecursionError"), (_raise(MemoryError()), "MemoryError")]
+)
+def test_stack_or_memory_that_ran_out_inside_of_a_client_is_the_reducers_outcome(
+    inside: Callable[[], None], reason: str
+) -> None:
+    sent = {"type": "follow", "args": {"key": "a"}}
+    block = execute(Climber(), HEAD, Wrapping(inside), [message(1, [sent])])
+    assert [(each.reason, each.environment) for each in records(block)] == [(reason, True)]
+
+
+@pytest.mark.parametrize("source", [Failing(), Wrapping(_raise(OSError()))])
+def test_trouble_after_the_reducer_ran_out_of_stack_is_still_nobodys_outcome(
+    source: Failing,
+) -> None:
+    with pytest.raises(Unavailable, match="throttled"):
+        execute(Climber(), HEAD, source, [message(1, [{"type": "recover"}])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -114,6 +115,57 @@ def test_a_scan_shows_values_written_since(state: State) -> None:
     next(scan)
     state["c"] = "later"
     assert dict(scan)["c"] == "later"
+
+
+@pytest.mark.parametrize("earlier", ["never", "an action ago", "a message ago"])
+def test_a_scan_shows_the_same_whether_or_not_a_key_was_touched_before_in_the_block(
+    earlier: str,
+) -> None:
+    """Else an outcome would depend on how messages were batched."""
+    start = {"a": 1, "gone": 1, "kept": 1, "z": 1}
+    state = state_of({**start} if earlier != "never" else {"a": 1, "kept": 1, "z": 1})
+    if earlier != "never":
+        del state["gone"]
+        state["kept"] = state.pop("kept")
+        end_action(state)
+        if earlier == "a message ago":
+            state.keep_message()
+    seen = []
+    for key, value in state.scan():
+        seen.append((key, value))
+        if key == "a":
+            state["gone"] = state["new"] = 2
+            del state["kept"]
+            state["kept"] = 3
+            state["z"] = 4
+    assert seen == [("a", 1), ("kept", 3), ("z", 4)]
+    assert list(state) == ["a", "gone", "kept", "new", "z"]
+
+
+def test_a_scan_costs_what_it_finds_not_what_the_block_changed() -> None:
+    def calls(pairs: int) -> int:
+        state = state_of({})
+        count = 0
+
+        def tick(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(tick)
+        try:
+            for number in range(pairs):
+                state[f"queue/{number:06}"] = 1
+                state[f"other/{number:06}"] = 1
+                for key, _ in state.scan("queue/"):
+                    del state[key]
+                end_action(state)
+                if number % 10 == 0:
+                    state.keep_message()
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(800) < 3 * calls(400)
 
 
 def test_changing_a_nested_value_is_a_write(state: State) -> None:

@@ -47,8 +47,12 @@ class DynamoBlockLog:
         self._inline = inline
 
     def append(self, block: Block) -> None:
-        """See `BlockLog.append`. A large body is stored before the block that names it."""
-        packed = pack(block.payload)
+        """See `BlockLog.append`. A large body is stored before the block that names it.
+
+        Raises:
+            LimitExceeded: The body is larger than `get` would take; nothing was stored.
+        """
+        packed = pack(block.payload, f"block {block.number} of machine {block.machine!r}")
         spilled = len(packed) > self._inline
         if spilled:
             self._bodies.put_new(body_key(block.machine, block.number, block.header.body), packed)

@@ -14,7 +14,7 @@ import zstandard
 from blockfold.domain import digest
 from blockfold.domain.block import FORMAT, Block, Header, payload_hash
 from blockfold.domain.canonical import Canonical
-from blockfold.domain.errors import Corrupted
+from blockfold.domain.errors import Corrupted, LimitExceeded
 from blockfold.domain.keys import body_key
 from blockfold.ports import ObjectStore
 
@@ -26,13 +26,28 @@ INLINE_BYTES = 8 * 1024
 costs as much as the write units that it saves ($0.625 per million and KB)."""
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-"""What a compressed body may unpack to; more is taken for damage."""
+"""What a compressed body may unpack to: more is not stored, and taken for damage when read. The
+domain's limits keep blocks well below it (`blockfold.domain.limits`)."""
 
 ZSTD_LEVEL = 3
 
 
-def pack(payload: Canonical) -> bytes:
-    """A body as it is stored."""
+def pack(payload: Canonical, name: str = "a block") -> bytes:
+    """A body as it is stored.
+
+    Args:
+        payload: The body.
+        name: Whose it is, for the error.
+
+    Raises:
+        LimitExceeded: It could never be read again.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise LimitExceeded(
+            f"{name} has a body of {len(payload):,} bytes, {MAX_PAYLOAD_BYTES:,} are the most "
+            "that can be stored",
+            hint="make smaller blocks: lower Limits.payload",
+        )
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False).compress(payload)
 
 

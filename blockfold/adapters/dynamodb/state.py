@@ -6,6 +6,7 @@ write.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 STATEMENTS = 25
 """Statements that BatchExecuteStatement takes."""
 
+REQUEST_BYTES = 8_000_000
+"""A request's statements take less than this as JSON. DynamoDB names no limit for them; of its
+other batches it takes 16 MB. 25 values of the largest size would be up to 50 MB on the wire."""
+
 KEYS = 100
 """Keys that BatchGetItem takes."""
 
@@ -38,6 +43,10 @@ TOMBSTONE_SECONDS = 7 * 24 * 3600
 
 GUESSES = 3
 """Rounds without a wait: a wrong guess about a row costs one, a race with another writer two."""
+
+_SURELY_SMALL = 16 * 1024
+_WORST_GROWTH = 8
+"""Bytes on the wire for one of canonical JSON, at most: in a list, ``1,`` is ``{"N": "1"}, ``."""
 
 _PERMANENT = {"ValidationError", "AccessDenied", "ResourceNotFound"}
 
@@ -113,8 +122,9 @@ class DynamoStateTable:
         for round_ in count(1):
             again: list[tuple[Write, bool]] = []
             trouble = ""
-            for chunk in _chunks(todo, STATEMENTS):
-                for (write, insert), answer in zip(chunk, self._batch(machine, chunk), strict=True):
+            for chunk in self._requests(machine, todo):
+                answers = self._batch(machine, [statement for _, _, statement in chunk])
+                for (write, insert, _), answer in zip(chunk, answers, strict=True):
                     verdict = self._judge(machine, answer, write, insert)
                     if verdict is not None:
                         again.append((write, verdict.insert))
@@ -125,10 +135,26 @@ class DynamoStateTable:
                 backoff.wait(trouble or "rows come and go")
             todo = again
 
+    def _requests(
+        self, machine: str, todo: Iterable[tuple[Write, bool]]
+    ) -> Iterator[list[tuple[Write, bool, BatchStatementRequestTypeDef]]]:
+        """The writes with their statements, as many together as one request takes."""
+        chunk: list[tuple[Write, bool, BatchStatementRequestTypeDef]] = []
+        size = 0
+        for write, insert in todo:
+            statement = self._statement(machine, write, insert)
+            more = _wire_bytes(write, statement)
+            if chunk and (len(chunk) == STATEMENTS or size + more > REQUEST_BYTES):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append((write, insert, statement))
+            size += more
+        if chunk:
+            yield chunk
+
     def _batch(
-        self, machine: str, chunk: Sequence[tuple[Write, bool]]
+        self, machine: str, statements: list[BatchStatementRequestTypeDef]
     ) -> list[BatchStatementResponseTypeDef]:
-        statements = [self._statement(machine, write, insert) for write, insert in chunk]
         try:
             return self._client.batch_execute_statement(Statements=statements)["Responses"]
         except (ClientError, BotoCoreError) as error:
@@ -216,6 +242,13 @@ def _row(item: dict[str, AttributeValueTypeDef]) -> Row:
         return Row(key, value, int(item["block"]["N"]))
     except (KeyError, ValueError, LimitExceeded) as error:
         raise Corrupted(f"an item of the State table is no entry: {error!r}") from error
+
+
+def _wire_bytes(write: Write, statement: BatchStatementRequestTypeDef) -> int:
+    """Bytes of a statement in a request, or an upper bound where that surely does not matter."""
+    if len(write.value or b"") <= _SURELY_SMALL:
+        return _SURELY_SMALL * _WORST_GROWTH
+    return len(json.dumps(statement)) + len(", ")
 
 
 def _chunks(things: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -1,0 +1,1 @@
+"""Measurements: ratios and deterministic counts, side by side in one run."""
