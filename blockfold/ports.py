@@ -96,7 +96,8 @@ class MachineRecord:
 
     Attributes:
         machine: The machine's id.
-        flushed: All blocks up to this number stand in the state table.
+        flushed: Each key that a block up to this number changed has that change stored, or a later
+            block's is still on its way.
         dumped: All due snapshots up to this block were made.
         schedule: When its state is dumped.
         revision: How often the schedule was changed.

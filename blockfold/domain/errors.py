@@ -12,6 +12,7 @@
     ├── Refused                   what was asked for contradicts what is there; nothing was changed
     ├── BlockConflict             another writer committed this block number first
     ├── Unavailable               a service did not do what was asked; the same call may work later
+    │   └── Behind                time ran out before a state table had caught up
     └── Misconfigured             settings that cannot work
 
 ``OutOfTime`` stands outside the tree: it derives from ``BaseException`` so that a reducer's

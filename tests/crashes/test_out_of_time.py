@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from blockfold import Context, Machine, Message, State, action
-from blockfold.adapters.memory import MemoryStateTable
+from blockfold import Block, Context, Machine, Message, State, action
+from blockfold.adapters.memory import MemoryBlockLog, MemoryStateTable
 from blockfold.application import catch_up as module
 from blockfold.application.catch_up import Behind, CatchUp
 from blockfold.application.execute import Executor, Folded
@@ -354,6 +354,30 @@ def test_ordinary_blocks_are_caught_up_as_far_as_time_goes(world: World) -> None
     assert 0 < world.flushed() < 8
     catch_up(world).run(MACHINE, deadline=NEVER)
     world.stack.assert_whole()
+
+
+def test_blocks_that_take_long_to_read_are_stored_as_far_as_they_were_read(world: World) -> None:
+    world.table.trouble = Unavailable("injected: not now")
+    world.bounds = Bounds()
+    for number in range(9):
+        world.send(fill(number, 1))
+        world.deliver(cold=False)
+    world.table.trouble = None
+
+    class SlowLog(MemoryBlockLog):
+        def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
+            for block in world.stack.log.read(machine, first, last):
+                world.clock.seconds += 1
+                yield block
+
+    stood = []
+    for _ in range(2):
+        with pytest.raises(Behind):
+            replace(catch_up(world), log=SlowLog(), _paused={}).run(
+                MACHINE, deadline=world.clock.seconds + 3.5
+            )
+        stood.append(world.flushed())
+    assert stood == [3, 6]
 
 
 def test_no_more_runs_are_kept_than_may_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
