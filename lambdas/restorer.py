@@ -6,7 +6,6 @@ Anything wrong is a function error whose message names the field or number and t
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from blockfold.application.push import check_machine_id
 from blockfold.application.restore import Restorer, Target
 from blockfold.bootstrap import Adapters, restorer
 from blockfold.domain.errors import Misconfigured
+from blockfold.domain.point import parse_time
 from blockfold.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ FIELDS = {"machine", "block", "snapshot", "time", "as", "dry_run"}
 MARGIN_SECONDS = 30.0
 """What is kept of the function's time for the answer."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = Logger()
 metrics = Metrics()
@@ -89,15 +88,12 @@ def _number(event: dict[str, Any], name: str) -> int | None:
 def _time(text: object) -> int | None:
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(str(text).upper())
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = parse_time(str(text))
+    if moment is None:
         raise Misconfigured(
             f"the field 'time' is no RFC 3339 time: {text!r}", hint="such as 2026-01-31T12:00:00Z"
         )
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return moment
 
 
 def _planned(target: Target) -> dict[str, Any]:
