@@ -87,7 +87,8 @@ class Tail:
         Stops reading when the bounds are exceeded; the tail is stale then.
 
         Raises:
-            Corrupted: The log ends before what the state table holds, or has a gap behind it.
+            Corrupted: The log ends before what the state table holds, or has a gap behind it; or
+                the table was lost.
         """
         record = machines.get(machine)
         newest = log.head(machine)
@@ -99,6 +100,8 @@ class Tail:
                 f"holds block {flushed}",
                 hint="blocks were lost: restore the Blocks table before sending more actions",
             )
+        if newest is not None and head.number == flushed:
+            _check_table(newest, table)
         tail = cls(head, flushed, table)
         bounds = bounds or Bounds()
         for block in contiguous(machine, flushed, log.read(machine, flushed + 1, head.number)):
@@ -233,3 +236,22 @@ class Tail:
 
 def _entry_bytes(key: str, value: Canonical | None) -> int:
     return len(key) + len(value or b"") + ENTRY_BYTES
+
+
+def _check_table(newest: Block, table: StateTable) -> None:
+    """Look for one key that the newest block set: is the table there that `flushed` speaks of?
+
+    Raises:
+        Corrupted: It is not. Executing on would take every key for absent.
+    """
+    key = next(iter(newest.body.set), None)
+    if key is None:
+        return
+    row = table.get(newest.machine, [key]).get(key)
+    if row is None or row.block < newest.number:
+        raise Corrupted(
+            f"the state table of machine {newest.machine!r} lacks key {key!r} of block "
+            f"{newest.number}: rows were lost",
+            hint="remove the attribute flushed of its item in the Machines table: the next action "
+            "rebuilds the state from the log",
+        )

@@ -220,3 +220,17 @@ def test_a_tail_longer_than_the_bounds_is_stale_and_not_read_to_its_end(bounds: 
     assert (opened.head, opened.stale) == (tail.head, True)
     assert len(opened.pending) < len(tail.pending)
     assert not Tail.open("m", log, table, machines).stale
+
+
+def test_a_lost_state_table_is_noticed_and_the_way_out_rebuilds_it() -> None:
+    log, machines = MemoryBlockLog(), MemoryMachines()
+    block = execute(Filler(), Head(machine="m"), EntriesSource({}), [message(1, [fill(0, 2)])])
+    log.append(block)
+    machines.register("m")
+    machines.raise_flushed("m", 1)
+    lost = MemoryStateTable()
+    with pytest.raises(Corrupted, match=r"lacks key '00000' of block 1: rows were lost") as caught:
+        Tail.open("m", log, lost, machines)
+    assert "remove the attribute flushed" in caught.value.hint
+    rebuilt = Tail.open("m", log, lost, MemoryMachines())
+    assert {write.key for write in rebuilt.pending.values()} == {"00000", "00001"}
