@@ -8,6 +8,7 @@ import pytest
 
 from blockfold.application import execute, tail
 from blockfold.application.execute import CACHED_SECONDS, Executor
+from tests.clocks import SetClock
 from tests.crashes.workload import (
     ENTRIES,
     MACHINE,
@@ -21,22 +22,6 @@ from tests.crashes.workload import (
 from tests.faults import Faults, fail
 
 READS = {"machines.get", "log.head"}
-
-
-@dataclass
-class SetClock:
-    """A clock that is set by hand."""
-
-    seconds: float = 0.0
-
-    def now(self) -> int:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
 
 
 @dataclass

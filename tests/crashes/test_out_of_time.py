@@ -20,6 +20,7 @@ from blockfold.application.restore import Target
 from blockfold.application.tail import Bounds
 from blockfold.domain.errors import Unavailable
 from blockfold.ports import Row, Write
+from tests.clocks import SetClock
 from tests.faults import Faults, Killed
 from tests.properties.histories import MACHINE, NEVER
 from tests.snapshots.stack import Stack
@@ -39,24 +40,10 @@ class Wide(Machine):
             state[f"{key:05}"] = [value, context.ordinal]
 
 
-@dataclass
-class VirtualClock:
-    seconds: float = 0.0
-
-    def now(self) -> int:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
-
-
 class SlowTable(MemoryStateTable):
     """A table that takes time; it stops whoever uses it beyond the end of its invocation."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: SetClock) -> None:
         super().__init__()
         self.clock = clock
         self.ends = NEVER
@@ -90,7 +77,7 @@ class SlowTable(MemoryStateTable):
 class World:
     """A stack whose state table takes time, and a queue of one group."""
 
-    clock: VirtualClock = field(default_factory=VirtualClock)
+    clock: SetClock = field(default_factory=SetClock)
     bounds: Bounds = BOUNDS
     left: list[Message] = field(default_factory=list)
     sent: int = 0

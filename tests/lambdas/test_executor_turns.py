@@ -15,30 +15,17 @@ from blockfold.adapters.memory import MemoryBlockLog, MemoryStateTable
 from blockfold.application.execute import Executor
 from blockfold.application.turns import take_turns
 from blockfold.ports import Row, Write
+from tests.clocks import SetClock
 from tests.lambdas.conftest import Event, Harness
 
 COMMITS, FLUSHES = 35.0, 50.0
 """Seconds until which a function of 60 s executes, and flushes."""
 
 
-@dataclass
-class VirtualClock:
-    seconds: float = 0.0
-
-    def now(self) -> int:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
-
-
 class Worker(Machine):
     """Its actions take as long as they are told to."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: SetClock) -> None:
         self._clock = clock
 
     @action
@@ -51,7 +38,7 @@ class Worker(Machine):
 class Journal(MemoryBlockLog):
     """A log that notes what was done when."""
 
-    def __init__(self, clock: VirtualClock, done: list[tuple[str, str, float]]) -> None:
+    def __init__(self, clock: SetClock, done: list[tuple[str, str, float]]) -> None:
         super().__init__()
         self._clock = clock
         self._done = done
@@ -64,7 +51,7 @@ class Journal(MemoryBlockLog):
 class SlowTable(MemoryStateTable):
     """A table that takes time for each row."""
 
-    def __init__(self, clock: VirtualClock, done: list[tuple[str, str, float]]) -> None:
+    def __init__(self, clock: SetClock, done: list[tuple[str, str, float]]) -> None:
         super().__init__()
         self.seconds = 0.0
         self._clock = clock
@@ -88,7 +75,7 @@ class Day:
     """
 
     harness: Harness
-    clock: VirtualClock = field(default_factory=VirtualClock)
+    clock: SetClock = field(default_factory=SetClock)
     done: list[tuple[str, str, float]] = field(default_factory=list)
     sent: int = 0
 
@@ -220,7 +207,7 @@ def test_each_long_flush_has_its_share(day: Day) -> None:
 
 
 def test_turns_are_shared_out_of_what_is_left() -> None:
-    clock = VirtualClock()
+    clock = SetClock()
     given: list[tuple[str, float]] = []
     needs = {"a": 1.0, "b": 30.0, "c": 30.0}
 
@@ -235,7 +222,7 @@ def test_turns_are_shared_out_of_what_is_left() -> None:
 
 
 def test_who_was_cut_gets_what_the_others_left() -> None:
-    clock = VirtualClock()
+    clock = SetClock()
     needs = {"a": 20.0, "b": 1.0}
 
     def turn(name: str, until: float) -> None:
