@@ -9,7 +9,16 @@ import msgspec
 import typer
 
 from blockfold.cli.at import At, number_at
-from blockfold.cli.output import AsJson, MachineId, StackName, print_json, print_table, say, short
+from blockfold.cli.output import (
+    AsJson,
+    MachineId,
+    StackName,
+    counted,
+    print_json,
+    print_table,
+    say,
+    short,
+)
 from blockfold.client import connect
 from blockfold.domain.errors import NotFound
 
@@ -49,4 +58,6 @@ def state(
         sys.stdout.write(view.entries[key].decode() + "\n")
     else:
         print_table(("key", "value"), ((k, data.decode()) for k, data in view.entries.items()))
-        say(f"{len(view.entries):,} keys at block {view.number}, digest {short(view.digest)}")
+        say(
+            f"{counted(len(view.entries), 'key')} at block {view.number}, digest {short(view.digest)}"
+        )
