@@ -58,6 +58,5 @@ def state(
         sys.stdout.write(view.entries[key].decode() + "\n")
     else:
         print_table(("key", "value"), ((k, data.decode()) for k, data in view.entries.items()))
-        say(
-            f"{counted(len(view.entries), 'key')} at block {view.number}, digest {short(view.digest)}"
-        )
+        keys = counted(len(view.entries), "key")
+        say(f"{keys} at block {view.number}, digest {short(view.digest)}")
