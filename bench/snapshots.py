@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from blockfold.adapters.folder import FolderObjectStore
 from blockfold.adapters.runs import RunFiles
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.domain import digest
@@ -31,42 +32,32 @@ READS = 2
 """Point reads after each snapshot."""
 
 
-class FolderStore:
+class CountingStore(FolderObjectStore):
     """An object store in a folder, which counts what goes in and out."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.puts = self.written = self.gets = self.read = 0
 
     def put_new(self, key: str, data: bytes) -> bool:
         """See `ObjectStore.put_new`."""
         self.puts += 1
         self.written += len(data)
-        path = self.folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            return False
-        path.write_bytes(data)
-        return True
+        return super().put_new(key, data)
 
     def get(self, key: str) -> bytes | None:
         """See `ObjectStore.get`."""
-        path = self.folder / key
-        data = path.read_bytes() if path.exists() else None
+        data = super().get(key)
         self.gets += 1
         self.read += len(data or b"")
         return data
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """See `ObjectStore.list`."""
-        return iter(sorted(f"{prefix}{path.name}" for path in (self.folder / prefix).iterdir()))
 
 
 class World:
     """A machine's state as it grows, without the log: only what snapshots need of blocks."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = FolderStore(folder)
+        self.store = CountingStore(folder)
         self.snapshots = ObjectSnapshots(self.store)
         self.head = Head(machine="bench")
         self.numbers: dict[str, int] = {}
@@ -154,7 +145,7 @@ def growth(folder: Path) -> Growth:
 def alone(changes: dict[str, Canonical], folder: Path) -> int:
     """Bytes of a snapshot's changes by themselves."""
     return sum(
-        run.bytes for run in RunFiles(FolderStore(folder)).write("m", changes.items(), 0, CHANGES)
+        run.bytes for run in RunFiles(CountingStore(folder)).write("m", changes.items(), 0, CHANGES)
     )
 
 
@@ -174,9 +165,9 @@ def rewrite(folder: Path) -> None:
 
     From ``VmHWM``: ``ru_maxrss`` would count what the parent had when it forked.
     """
-    store = FolderStore(folder)
+    store = CountingStore(folder)
     snapshots = ObjectSnapshots(store)
-    manifest = snapshots.open(list(store.list("machines/bench/snapshots/"))[-1])
+    manifest = snapshots.open(list(store.list("machines/bench/snapshots/"))[-1].key)
     list(RunFiles(store).write("rewritten", snapshots.entries(manifest), 0, manifest.rows))
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.manifest import Manifest
+from blockfold.domain.retention import KEEP_ALL, Retention
 from blockfold.domain.schedule import OFF, Schedule
+from blockfold.domain.segments import Segment
 
 
 class BlockLog(Protocol):
@@ -37,6 +39,21 @@ class BlockLog(Protocol):
 
     def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
         """Blocks ``first`` … ``last`` (the newest if None) in order, those that exist."""
+
+    def expire(self, machine: str, first: int, last: int, time: int) -> None:
+        """Let go of blocks ``first`` … ``last``: each is deleted some time after a moment.
+
+        Blocks that are not there are skipped. The caller made sure that they are archived.
+
+        Args:
+            machine: The machine's id.
+            first: The first block.
+            last: The last block.
+            time: Until when each of them stays, milliseconds since 1970 UTC.
+
+        Raises:
+            Unavailable: Some may not have been marked; marking them again is no error.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +116,29 @@ class MachineRecord:
         flushed: Each key that a block up to this number changed has that change stored, or a later
             block's is still on its way.
         dumped: All due snapshots up to this block were made.
+        archived: All blocks up to this number stand in the archive, and were read there.
+        verified: The newest snapshot that was read whole and found right.
+        pruned: Blocks up to this number may be gone from the table.
+        thinned: The newest snapshot that was removed; others below it may be missing as well.
         schedule: When its state is dumped.
+        retention: What is kept of its past.
         revision: How often the schedule was changed.
     """
 
     machine: str
     flushed: int = 0
     dumped: int = 0
+    archived: int = 0
+    verified: int = 0
+    pruned: int = 0
+    thinned: int = 0
     schedule: Schedule = OFF
+    retention: Retention = KEEP_ALL
     revision: int = 0
+
+
+Watermark = Literal["flushed", "archived", "verified", "pruned", "thinned"]
+"""A number of a machine's record that only rises, whoever raises it."""
 
 
 class Machines(Protocol):
@@ -119,8 +150,8 @@ class Machines(Protocol):
     def get(self, machine: str) -> MachineRecord | None:
         """A machine's record, or None."""
 
-    def raise_flushed(self, machine: str, number: int) -> None:
-        """Raise ``flushed`` to a number; a lower number than the stored one changes nothing."""
+    def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
+        """Raise a watermark; a lower number than the stored one changes nothing."""
 
     def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """Raise ``dumped`` to a number, as the schedule in the record demands.
@@ -136,12 +167,30 @@ class Machines(Protocol):
         setting must not take effect at a block whose snapshot was made or passed over already.
         """
 
+    def set_retention(self, machine: str, retention: Retention) -> None:
+        """Replace what is kept of a machine's past; the last caller wins."""
+
     def list(self) -> Iterator[MachineRecord]:
         """All machines, in no order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as a listing tells of it.
+
+    Attributes:
+        key: Its key.
+        bytes: Its size.
+        modified: When it was stored, milliseconds since 1970 UTC.
+    """
+
+    key: str
+    bytes: int
+    modified: int
+
+
 class ObjectStore(Protocol):
-    """Immutable objects by key."""
+    """Objects by key, immutable but for repairs."""
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Store an object unless the key is taken; whether it was stored."""
@@ -149,8 +198,17 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """An object's bytes, or None."""
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Keys that start with the prefix, in order."""
+    def stat(self, key: str) -> Stored | None:
+        """Size and age of an object, or None."""
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """The objects whose key starts with the prefix, in the order of their keys."""
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Store an object, also where another stands: a repair. Readers see either."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""
 
 
 class SnapshotStore(Protocol):
@@ -211,6 +269,33 @@ class SnapshotStore(Protocol):
         Raises:
             Corrupted: A run is missing, damaged, or not what the manifest says.
         """
+
+
+class Archive(Protocol):
+    """Blocks of all machines in immutable segments. What is read is held against its hashes."""
+
+    def write(self, blocks: Iterable[Block]) -> list[Segment]:
+        """Store blocks of one machine, each the parent of the next. Idempotent.
+
+        Returns:
+            The segments that hold them; a new one is begun when one is full or the epoch rises.
+
+        Raises:
+            Corrupted: A block does not follow the one before it; earlier segments are stored.
+        """
+
+    def segments(self, machine: str) -> list[Segment]:
+        """The segments of a machine by first block; they may overlap and leave gaps."""
+
+    def read(self, segment: Segment) -> Iterator[Block]:
+        """The blocks of a segment, in order.
+
+        Raises:
+            Corrupted: It is missing, damaged, or not what its name says.
+        """
+
+    def delete(self, segments: Iterable[Segment]) -> None:
+        """Delete segments; those that are not there are no error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,33 @@ Real adapters, not mocks: the contract suite that holds for AWS holds for them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from threading import RLock
+from typing import Any
 
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict
+from blockfold.domain.retention import Retention
 from blockfold.domain.schedule import OFF, Schedule
-from blockfold.ports import Announcement, MachineRecord, Row, Write
+from blockfold.ports import Announcement, MachineRecord, Row, Stored, Watermark, Write
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class MemoryBlockLog:
-    """A `BlockLog` in memory."""
+    """A `BlockLog` in memory.
+
+    Attributes:
+        expiring: When marked blocks are deleted: (machine, number) → milliseconds since 1970 UTC.
+            Time passes only by `pass_time`.
+    """
 
     def __init__(self) -> None:
+        self.expiring: dict[tuple[str, int], int] = {}
         self._blocks: dict[str, dict[int, Block]] = {}
         self._lock = RLock()
 
@@ -46,6 +59,20 @@ class MemoryBlockLog:
         for number in sorted(blocks):
             if first <= number and (last is None or number <= last):
                 yield blocks[number]
+
+    def expire(self, machine: str, first: int, last: int, time: int) -> None:
+        """See `BlockLog.expire`."""
+        with self._lock:
+            for number in self._blocks.get(machine, {}):
+                if first <= number <= last:
+                    self.expiring[machine, number] = time
+
+    def pass_time(self, now: int) -> None:
+        """Delete the blocks whose time is over."""
+        with self._lock:
+            for (machine, number), time in [*self.expiring.items()]:
+                if time <= now:
+                    del self._blocks[machine][number], self.expiring[machine, number]
 
 
 class MemoryStateTable:
@@ -92,12 +119,13 @@ class MemoryMachines:
         """See `Machines.get`."""
         return self._records.get(machine)
 
-    def raise_flushed(self, machine: str, number: int) -> None:
-        """See `Machines.raise_flushed`."""
+    def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
+        """See `Machines.raise_watermark`."""
         with self._lock:
             record = self.register(machine)
-            if number > record.flushed:
-                self._records[machine] = replace(record, flushed=number)
+            if number > getattr(record, name):
+                raised: dict[str, Any] = {name: number}
+                self._records[machine] = replace(record, **raised)
 
     def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """See `Machines.raise_dumped`."""
@@ -117,32 +145,64 @@ class MemoryMachines:
             )
             return True
 
+    def set_retention(self, machine: str, retention: Retention) -> None:
+        """See `Machines.set_retention`."""
+        with self._lock:
+            self._records[machine] = replace(self.register(machine), retention=retention)
+
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
         return iter(tuple(self._records.values()))
 
 
 class MemoryObjectStore:
-    """An `ObjectStore` in memory."""
+    """An `ObjectStore` in memory.
 
-    def __init__(self) -> None:
+    Attributes:
+        now: Tells the time for the objects' age, milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, now: Callable[[], int] = _now) -> None:
+        self.now = now
         self._objects: dict[str, bytes] = {}
+        self._modified: dict[str, int] = {}
         self._lock = RLock()
 
     def put_new(self, key: str, data: bytes) -> bool:
         """See `ObjectStore.put_new`."""
         with self._lock:
             taken = key in self._objects
-            self._objects.setdefault(key, data)
+            if not taken:
+                self.replace(key, data)
         return not taken
 
     def get(self, key: str) -> bytes | None:
         """See `ObjectStore.get`."""
         return self._objects.get(key)
 
-    def list(self, prefix: str) -> Iterator[str]:
+    def stat(self, key: str) -> Stored | None:
+        """See `ObjectStore.stat`."""
+        with self._lock:
+            data = self._objects.get(key)
+            return None if data is None else Stored(key, len(data), self._modified.get(key, 0))
+
+    def list(self, prefix: str) -> Iterator[Stored]:
         """See `ObjectStore.list`."""
-        return iter(sorted(key for key in tuple(self._objects) if key.startswith(prefix)))
+        keys = sorted(key for key in tuple(self._objects) if key.startswith(prefix))
+        return iter([found for key in keys if (found := self.stat(key)) is not None])
+
+    def replace(self, key: str, data: bytes) -> None:
+        """See `ObjectStore.replace`."""
+        with self._lock:
+            self._objects[key] = data
+            self._modified[key] = self.now()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `ObjectStore.delete`."""
+        with self._lock:
+            for key in keys:
+                self._objects.pop(key, None)
+                self._modified.pop(key, None)
 
 
 class MemoryEventBus:

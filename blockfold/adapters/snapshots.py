@@ -118,7 +118,9 @@ class ObjectSnapshots:
 
     def numbers(self, machine: str) -> list[int]:
         """See `SnapshotStore.numbers`."""
-        names = (key.rpartition("/")[2] for key in self._objects.list(snapshots_prefix(machine)))
+        names = (
+            each.key.rpartition("/")[2] for each in self._objects.list(snapshots_prefix(machine))
+        )
         return [
             int(stem)
             for stem, _, kind in (name.partition(".") for name in names)

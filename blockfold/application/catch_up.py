@@ -162,7 +162,7 @@ class _Run:
 
     def _raise_flushed(self) -> None:
         if self.result.number > self._flushed:
-            self._ports.machines.raise_flushed(self._machine, self.result.number)
+            self._ports.machines.raise_watermark(self._machine, "flushed", self.result.number)
             self._flushed = self.result.number
 
     def _difference(self, block: Block) -> Iterator[Write | None]:

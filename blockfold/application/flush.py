@@ -49,7 +49,7 @@ def flush(
             table.write(machine, writes)
         tail.settle(chunk)
         if tail.settled > tail.flushed:
-            machines.raise_flushed(machine, tail.settled)
+            machines.raise_watermark(machine, "flushed", tail.settled)
             tail.rise(tail.settled)
     return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from blockfold.adapters.dynamodb import items
@@ -112,6 +114,20 @@ class BlockLogContract:
             log.append(block)
         assert [block.number for block in log.read(machine, 1)] == [1, 2, 4]
         assert same(log.head(machine), blocks[3])
+
+    def test_blocks_that_may_expire_stay_until_their_time(self, log: BlockLog) -> None:
+        machine = new_machine()
+        blocks = list(chain(machine, 4))
+        for block in (*blocks[:2], blocks[3]):
+            log.append(block)
+        later = time.time_ns() // 1_000_000 + 86_400_000
+        for _ in range(2):
+            log.expire(machine, 1, 3, later)
+        assert [block.number for block in log.read(machine, 1)] == [1, 2, 4]
+        assert same(log.get(machine, 1), blocks[0])
+        assert log.get(machine, 3) is None
+        log.append(blocks[0])
+        log.expire(machine, 5, 4, later)
 
     def test_more_than_a_megabyte_of_blocks_reads_in_order(self, log: BlockLog) -> None:
         machine = new_machine()

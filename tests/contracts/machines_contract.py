@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
+import pytest
+
+from blockfold.domain.retention import KEEP_ALL, Retention, Thin
 from blockfold.domain.schedule import OFF, Schedule, set_count
-from blockfold.ports import MachineRecord, Machines
+from blockfold.ports import MachineRecord, Machines, Watermark
 from tests.contracts.samples import new_machine
 
 
@@ -25,27 +29,41 @@ class MachinesContract:
     def test_registering_again_keeps_what_is_stored(self, machines: Machines) -> None:
         machine = new_machine()
         machines.register(machine)
-        machines.raise_flushed(machine, 7)
+        machines.raise_watermark(machine, "flushed", 7)
         assert machines.register(machine).flushed == 7
         record = machines.get(machine)
         assert record is not None
         assert record.flushed == 7
 
-    def test_flushed_only_rises(self, machines: Machines) -> None:
+    @pytest.mark.parametrize("name", get_args(Watermark))
+    def test_a_watermark_only_rises_and_moves_no_other(
+        self, machines: Machines, name: Watermark
+    ) -> None:
         machine = new_machine()
-        machines.register(machine)
+        new = machines.register(machine)
         seen = []
         for number in (3, 2, 3, 9, 10, 9, 1, 100, 99):
-            machines.raise_flushed(machine, number)
+            machines.raise_watermark(machine, name, number)
             record = machines.get(machine)
             assert record is not None
-            seen.append(record.flushed)
+            seen.append(getattr(record, name))
         assert seen == [3, 3, 3, 9, 10, 10, 10, 100, 100]
+        assert record == replace(new, **{name: 100})
+
+    def test_a_retention_is_replaced_and_moves_nothing_else(self, machines: Machines) -> None:
+        machine = new_machine()
+        new = machines.register(machine, Schedule.new(25))
+        assert new.retention == KEEP_ALL
+        machines.raise_watermark(machine, "archived", 3)
+        some = Retention(snapshots=3, thin=(Thin(3600, 86_400), Thin(86_400, 864_000)), days=7)
+        for retention in (some, Retention(blocks=100), KEEP_ALL):
+            machines.set_retention(machine, retention)
+            assert machines.get(machine) == replace(new, archived=3, retention=retention)
 
     def test_flushed_and_dumped_are_apart(self, machines: Machines) -> None:
         machine = new_machine()
         machines.register(machine)
-        machines.raise_flushed(machine, 9)
+        machines.raise_watermark(machine, "flushed", 9)
         machines.raise_dumped(MachineRecord(machine), 4)
         machines.raise_dumped(MachineRecord(machine), 3)
         record = machines.get(machine)
@@ -65,7 +83,7 @@ class MachinesContract:
     def test_a_schedule_is_replaced_only_by_who_read_the_newest(self, machines: Machines) -> None:
         machine = new_machine()
         read = machines.register(machine, Schedule.new(25))
-        machines.raise_flushed(machine, 3)
+        machines.raise_watermark(machine, "flushed", 3)
         assert machines.set_schedule(read, Schedule.new(7))
         assert not machines.set_schedule(read, Schedule.new(8))
         found = machines.get(machine)
@@ -112,7 +130,7 @@ class MachinesContract:
         old = machines.register(new_machine(), Schedule.new(2))
         machines.raise_dumped(old, 4)
         assert not machines.set_schedule(old, Schedule.new(3))
-        machines.raise_flushed(old.machine, 9)
+        machines.raise_watermark(old.machine, "flushed", 9)
         read = machines.get(old.machine)
         assert read == replace(old, flushed=9, dumped=4)
         assert machines.set_schedule(read, Schedule.new(3))
@@ -121,9 +139,9 @@ class MachinesContract:
         self, machines: Machines
     ) -> None:
         """Its item may be lost: whoever flushes next makes it again, without a schedule."""
-        for first in ("raise_flushed", "raise_dumped", "set_schedule"):
+        for first in ("raise_watermark", "raise_dumped", "set_schedule"):
             machine = new_machine()
-            machines.raise_flushed(machine, 5)
+            machines.raise_watermark(machine, "flushed", 5)
             record = machines.get(machine)
             assert record == MachineRecord(machine, flushed=5)
             if first == "raise_dumped":
@@ -135,14 +153,14 @@ class MachinesContract:
 
     def test_a_machine_that_was_never_registered_can_be_flushed(self, machines: Machines) -> None:
         machine = new_machine()
-        machines.raise_flushed(machine, 5)
+        machines.raise_watermark(machine, "flushed", 5)
         assert machines.register(machine).flushed == 5
 
     def test_all_machines_are_listed_once(self, machines: Machines) -> None:
         names = sorted(new_machine() for _ in range(30))
         for number, name in enumerate(names):
             machines.register(name)
-            machines.raise_flushed(name, number)
+            machines.raise_watermark(name, "flushed", number)
             machines.register(name)
         listed = [record for record in machines.list() if record.machine in names]
         assert sorted(record.machine for record in listed) == names

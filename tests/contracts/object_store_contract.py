@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from blockfold.domain.keys import body_key
@@ -41,16 +43,16 @@ class ObjectStoreContract:
         keys = [f"{prefix}{number:012d}" for number in (10, 2, 33)]
         for key in (*keys, f"{prefix[:-1]}0/1"):
             objects.put_new(key, b"x")
-        assert list(objects.list(prefix)) == sorted(keys)
-        assert list(objects.list(f"{prefix}none")) == []
+        assert names(objects, prefix) == sorted(keys)
+        assert names(objects, f"{prefix}none") == []
 
     def test_more_keys_than_fit_a_page_are_listed(self, objects: ObjectStore) -> None:
         prefix = f"pages/{new_machine()}/"
         keys = [f"{prefix}{number:012d}.json" for number in range(1_030)]
         for key in keys[::-1]:
             objects.put_new(key, b"")
-        assert list(objects.list(prefix)) == keys
-        assert list(objects.list(keys[7])) == [keys[7]]
+        assert names(objects, prefix) == keys
+        assert names(objects, keys[7]) == [keys[7]]
 
     def test_keys_with_percent_signs_and_letters_of_all_kinds_are_listed_as_they_are(
         self, objects: ObjectStore
@@ -59,4 +61,46 @@ class ObjectStoreContract:
         keys = sorted(prefix + name for name in ("a%2Fb", "a+b", "a b", "é", "a&b<c>"))
         for key in keys:
             objects.put_new(key, b"x")
-        assert list(objects.list(prefix)) == keys
+        assert names(objects, prefix) == keys
+
+    def test_a_listing_tells_size_and_age(self, objects: ObjectStore) -> None:
+        prefix = f"ages/{new_machine()}/"
+        before = now()
+        objects.put_new(f"{prefix}a", b"12345")
+        objects.put_new(f"{prefix}b", b"")
+        listed = list(objects.list(prefix))
+        assert [(each.key, each.bytes) for each in listed] == [(f"{prefix}a", 5), (f"{prefix}b", 0)]
+        assert all(before - 1000 <= each.modified <= now() + 1000 for each in listed)
+        for each in listed:
+            found = objects.stat(each.key)
+            assert found is not None
+            assert (found.key, found.bytes) == (each.key, each.bytes)
+            assert abs(found.modified - each.modified) <= 1000  # S3's headers give whole seconds
+        assert objects.stat(f"{prefix}c") is None
+
+    def test_a_replaced_object_has_the_new_bytes(self, objects: ObjectStore) -> None:
+        key = f"replaced/{new_machine()}"
+        objects.replace(key, b"made")
+        assert objects.get(key) == b"made"
+        objects.replace(key, b"mended")
+        assert objects.get(key) == b"mended"
+        assert not objects.put_new(key, b"other")
+
+    def test_deleted_objects_are_gone_and_their_keys_free(self, objects: ObjectStore) -> None:
+        prefix = f"deleted/{new_machine()}/"
+        keys = [f"{prefix}{number:04d}" for number in range(1_010)]
+        for key in keys:
+            objects.put_new(key, b"x")
+        objects.delete([*keys[1:], f"{prefix}never"])
+        assert names(objects, prefix) == keys[:1]
+        assert objects.get(keys[1]) is None
+        assert objects.put_new(keys[1], b"again")
+        objects.delete([])
+
+
+def names(objects: ObjectStore, prefix: str) -> list[str]:
+    return [each.key for each in objects.list(prefix)]
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000

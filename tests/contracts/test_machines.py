@@ -19,7 +19,11 @@ class Races:
     def test_the_highest_of_many_wins(self, machines: Machines) -> None:
         machine = new_machine()
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda number: machines.raise_flushed(machine, number), range(100)))
+            list(
+                threads.map(
+                    lambda number: machines.raise_watermark(machine, "flushed", number), range(100)
+                )
+            )
         record = machines.get(machine)
         assert record is not None
         assert record.flushed == 99

@@ -1,11 +1,13 @@
-"""The contract of `ObjectStore` in memory, in the emulator and in moto."""
+"""The contract of `ObjectStore` in memory, in a folder, in the emulator and in moto."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from blockfold.adapters.folder import FolderObjectStore
 from blockfold.adapters.memory import MemoryObjectStore
 from blockfold.bootstrap import Adapters
 from blockfold.ports import ObjectStore
@@ -30,6 +32,12 @@ class TestMemory(ObjectStoreContract, Races):
     @pytest.fixture
     def objects(self) -> ObjectStore:
         return MemoryObjectStore()
+
+
+class TestFolder(ObjectStoreContract, Races):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> ObjectStore:
+        return FolderObjectStore(tmp_path / "objects")
 
 
 class TestMinistack(ObjectStoreContract, Races):

@@ -50,7 +50,10 @@ CALLS: dict[str, tuple[str, Call]] = {
     "insert": ("write", lambda on: on.table.write(MACHINE, [Write("k", None, 1, True)])),
     "register": ("register machine", lambda on: on.machines.register(MACHINE)),
     "get record": ("read machine", lambda on: on.machines.get(MACHINE)),
-    "raise flushed": ("update machine", lambda on: on.machines.raise_flushed(MACHINE, 1)),
+    "raise flushed": (
+        "update machine",
+        lambda on: on.machines.raise_watermark(MACHINE, "flushed", 1),
+    ),
     "raise dumped": ("update machine", lambda on: on.machines.raise_dumped(RECORD, 1)),
     "set schedule": ("update machine", lambda on: on.machines.set_schedule(RECORD, OFF)),
     "list machines": ("list", lambda on: list(on.machines.list())),

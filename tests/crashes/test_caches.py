@@ -63,7 +63,7 @@ def test_a_warm_executor_commits_and_flushes_without_reading(process: Process) -
             "log.append",
             "table.write",
             "table.write.row",
-            "machines.raise_flushed",
+            "machines.raise_watermark",
         }
 
 

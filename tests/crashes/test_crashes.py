@@ -50,7 +50,7 @@ CASES = [
 
 
 def test_the_rehearsal_takes_every_kind_of_step_and_loses_races_when_two_take_turns() -> None:
-    writes = {"log.append", "table.write", "table.write.row", "machines.raise_flushed"}
+    writes = {"log.append", "table.write", "table.write.row", "machines.raise_watermark"}
     reads = {"log.head", "log.read", "log.read.next", "table.get", "table.scan", "machines.get"}
     for steps in STEPS.values():
         assert writes | reads | {"machines.register"} <= set(steps)

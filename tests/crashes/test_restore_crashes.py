@@ -103,7 +103,7 @@ def run(stack: Stack, machine: str) -> None:
 def test_the_rehearsal_takes_every_kind_of_step() -> None:
     for name, steps in STEPS.items():
         kinds = {"log.append", "table.scan", "table.write", "table.write.row"}
-        assert kinds | {"machines.raise_flushed", "objects.put_new", "objects.get"} <= set(steps)
+        assert kinds | {"machines.raise_watermark", "objects.put_new", "objects.get"} <= set(steps)
         assert steps.count("table.write") >= 3
         assert ("machines.register" in steps) == (name == "fork")
     assert STEPS["restore"].count("table.write.row") >= 8

@@ -193,7 +193,7 @@ def test_a_raw_client_reads_the_tables(project: Project) -> None:
 def test_a_large_body_goes_to_the_bucket_and_comes_back(project: Project) -> None:
     noise = "".join(f"{i:x}" for i in range(60_000))
     project.push("large", {"type": "keep", "args": {"key": "noise", "value": noise}})
-    keys = list(project.stack.adapters.objects.list("machines/large/log/"))
+    keys = [each.key for each in project.stack.adapters.objects.list("machines/large/log/")]
     assert len(keys) == 1
     assert project.json("state", "large")["entries"]["noise"] == noise
     project.ok("verify", "large")
@@ -282,7 +282,7 @@ def test_a_damaged_snapshot_is_refused_and_named(project: Project) -> None:
     wait_for(lambda: len(project.json("snapshots", "damaged")) == 1, "snapshot 2")
     stack = project.stack
     bucket = stack.outputs["SnapshotsBucketName"]
-    key = next(iter(stack.adapters.objects.list("machines/damaged/runs/")))
+    key = next(iter(stack.adapters.objects.list("machines/damaged/runs/"))).key
     data = bytearray(stack.adapters.objects.get(key) or b"")
     data[len(data) // 2] ^= 1
     stack.clients.s3.put_object(Bucket=bucket, Key=key, Body=bytes(data))

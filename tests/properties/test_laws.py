@@ -364,7 +364,7 @@ def test_a_body_changed_together_with_its_hash_breaks_the_next_link() -> None:
 
 def test_an_executor_notices_a_log_that_lost_what_the_table_holds() -> None:
     ports = history(Journal(), [notes_as_messages([1, 1])])
-    ports.machines.raise_flushed(MACHINE, 9)
+    ports.machines.raise_watermark(MACHINE, "flushed", 9)
     executor: Executor = ports.executor(Journal())
     folded = executor.fold(MACHINE, notes_as_messages([1, 1, 1]), deadline=NEVER)
     assert isinstance(folded.error, Corrupted)

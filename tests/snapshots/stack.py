@@ -68,6 +68,9 @@ class Stack:
     part: int = 100
     pushed: int = 0
 
+    def __post_init__(self) -> None:
+        self.objects.now = self.clock.now
+
     # -- processes -------------------------------------------------------------------------
 
     @property
@@ -191,7 +194,7 @@ class Stack:
             "records": records,
             "blocks": {name: [block.hash for block in self.blocks(name)] for name in names},
             "rows": {name: list(self.table.scan(name)) for name in names},
-            "objects": dict(self.objects._objects),
+            "objects": {each.key: self.objects.get(each.key) for each in self.objects.list("")},
         }
 
     def assert_whole(self, machine: str = MACHINE) -> None:

@@ -55,7 +55,7 @@ def assert_found(stack: Stack, *names: str) -> None:
 
 
 PRISTINE = dumped()
-NAMES = sorted(PRISTINE.objects.list(""))
+NAMES = [each.key for each in PRISTINE.objects.list("")]
 RUNS = [name for name in NAMES if "/runs/" in name]
 
 

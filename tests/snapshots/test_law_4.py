@@ -156,7 +156,7 @@ def test_one_machines_trouble_does_not_keep_a_sweep_from_the_others() -> None:
     for machine in ("a", "b", "c"):
         stack.grow(4, machine)
         stack.dumper().make_due(machine, 2, deadline=NEVER)
-    (damaged,) = stack.objects.list("machines/b/snapshots/")
+    (damaged,) = (each.key for each in stack.objects.list("machines/b/snapshots/"))
     stack.objects._objects[damaged] = b"{}"
     with pytest.raises(Exception, match=damaged):
         stack.dumper().sweep(deadline=NEVER)

@@ -300,7 +300,7 @@ def test_export_to_stdout(target: Target) -> None:
 
 def test_a_damaged_state_leaves_no_file(target: Target, tmp_path: Path) -> None:
     stack = target.stack
-    for key in stack.objects.list("machines/m/runs/"):
+    for key in [each.key for each in stack.objects.list("machines/m/runs/")]:
         stack.objects._objects[key] = b"damaged"
     result = run("export", MACHINE, "--output", str(tmp_path / "state"))
     assert isinstance(result.exception, Corrupted)

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from blockfold.adapters.export_formats import Format, write
+from blockfold.adapters.folder import FolderObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.application.dump import Dumper
 from blockfold.application.export import Exporter
@@ -16,7 +17,6 @@ from blockfold.application.travel import Traveller
 from tests.docs.pages import ROOT, snippets
 from tests.properties.histories import MACHINE
 from tests.snapshots.stack import Stack, drop, put
-from tests.travel.folders import FolderObjectStore
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_a_damaged_run_is_refused_and_named() -> None:
     stack.run(*(put(f"k{i}", i) for i in range(50)))
     stack.dumper().dump(MACHINE, 1)
     stack.grow(2)
-    key = next(stack.objects.list("machines/m/runs/"))
+    key = next(stack.objects.list("machines/m/runs/")).key
     data = bytearray(stack.objects._objects[key])
     data[len(data) // 2] ^= 1
     stack.objects._objects[key] = bytes(data)

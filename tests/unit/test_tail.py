@@ -227,7 +227,7 @@ def test_a_lost_state_table_is_noticed_and_the_way_out_rebuilds_it() -> None:
     block = execute(Filler(), Head(machine="m"), EntriesSource({}), [message(1, [fill(0, 2)])])
     log.append(block)
     machines.register("m")
-    machines.raise_flushed("m", 1)
+    machines.raise_watermark("m", "flushed", 1)
     lost = MemoryStateTable()
     with pytest.raises(Corrupted, match=r"lacks key '00000' of block 1: rows were lost") as caught:
         Tail.open("m", log, lost, machines)

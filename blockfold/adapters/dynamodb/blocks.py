@@ -130,6 +130,25 @@ class DynamoBlockLog:
         except (ClientError, BotoCoreError) as error:
             raise self._failed("read", machine, first, error) from error
 
+    def expire(self, machine: str, first: int, last: int, time: int) -> None:
+        """See `BlockLog.expire`. The table's time to live deletes them, in no order.
+
+        Needs ``dynamodb:UpdateItem``, and writes each item's size once more.
+        """
+        for number in range(first, last + 1):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"machine": {"S": machine}, "number": {"N": str(number)}},
+                    UpdateExpression="SET expires = :expires",
+                    ConditionExpression="attribute_exists(#number)",
+                    ExpressionAttributeNames={"#number": "number"},
+                    ExpressionAttributeValues={":expires": {"N": str(-(-time // 1000))}},
+                )
+            except (ClientError, BotoCoreError) as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise self._failed("mark", machine, number, error) from error
+
     def _block(self, item: dict[str, AttributeValueTypeDef]) -> Block:
         return from_item(item, self._bodies)
 

@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
 from blockfold.adapters.dynamodb.values import from_attribute, to_attribute
+from blockfold.domain.retention import KEEP_ALL, Retention
 from blockfold.domain.schedule import OFF, Schedule, Setting
-from blockfold.ports import MachineRecord
+from blockfold.ports import MachineRecord, Watermark
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -61,12 +62,12 @@ class DynamoMachines:
             raise self._failed("read", machine, error) from error
         return _record(answer["Item"]) if "Item" in answer else None
 
-    def raise_flushed(self, machine: str, number: int) -> None:
-        """See `Machines.raise_flushed`."""
+    def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
+        """See `Machines.raise_watermark`."""
         self._update(
             machine,
-            "SET flushed = :number",
-            "attribute_not_exists(flushed) OR flushed < :number",
+            f"SET {name} = :number",
+            f"attribute_not_exists({name}) OR {name} < :number",
             {":number": {"N": str(number)}},
         )
 
@@ -92,6 +93,20 @@ class DynamoMachines:
                 ":dumped": {"N": str(record.dumped)},
             },
         )
+
+    def set_retention(self, machine: str, retention: Retention) -> None:
+        """See `Machines.set_retention`."""
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"machine": {"S": machine}},
+                UpdateExpression="SET retention = :retention",
+                ExpressionAttributeValues={
+                    ":retention": to_attribute(msgspec.to_builtins(retention))
+                },
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("update", machine, error) from error
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
@@ -138,11 +153,21 @@ def _is(attribute: str, record: MachineRecord) -> str:
 def _record(item: dict[str, AttributeValueTypeDef]) -> MachineRecord:
     settings = from_attribute(item["dumper"]) if "dumper" in item else []
     schedule = Schedule(msgspec.convert(settings, tuple[Setting, ...])) if settings else OFF
+    retention = (
+        msgspec.convert(from_attribute(item["retention"]), Retention)
+        if "retention" in item
+        else KEEP_ALL
+    )
     return MachineRecord(
         item["machine"]["S"],
         flushed=_number(item, "flushed"),
         dumped=_number(item, "dumped"),
+        archived=_number(item, "archived"),
+        verified=_number(item, "verified"),
+        pruned=_number(item, "pruned"),
+        thinned=_number(item, "thinned"),
         schedule=schedule,
+        retention=retention,
         revision=_number(item, "revision"),
     )
 
