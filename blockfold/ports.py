@@ -236,6 +236,12 @@ class SnapshotStore(Protocol):
                 damaged; there is no manifest then.
         """
 
+    def pin(self, manifest: Manifest) -> str:
+        """Keep a snapshot for ever, for a block that will name it; the object key to name it by.
+
+        Idempotent. What retention removes later is another copy of the manifest.
+        """
+
     def get(self, machine: str, number: int) -> Manifest | None:
         """The snapshot of a block, or None."""
 

@@ -13,7 +13,7 @@ from blockfold.domain import digest, levels
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.keys import manifest_key, snapshots_prefix
+from blockfold.domain.keys import manifest_key, pinned_key, snapshots_prefix
 from blockfold.domain.manifest import Manifest, Run
 from blockfold.ports import ObjectStore
 
@@ -98,6 +98,12 @@ class ObjectSnapshots:
             )
         return runs
 
+    def pin(self, manifest: Manifest) -> str:
+        """See `SnapshotStore.pin`."""
+        key = pinned_key(manifest.machine, manifest.number, manifest.hash)
+        self._objects.put_new(key, manifest.to_bytes())
+        return key
+
     # -- manifests ---------------------------------------------------------------------------
 
     def get(self, machine: str, number: int) -> Manifest | None:
@@ -129,7 +135,7 @@ class ObjectSnapshots:
 
     def _manifest(self, data: bytes, key: str) -> Manifest:
         manifest = Manifest.from_bytes(data, key)
-        if manifest.key != key:
+        if key not in {manifest.key, pinned_key(manifest.machine, manifest.number, manifest.hash)}:
             raise Corrupted(
                 f"{key} holds the snapshot of block {manifest.number} of machine "
                 f"{manifest.machine!r}"

@@ -200,7 +200,14 @@ def origin_manifest(snapshots: SnapshotStore, block: Block) -> Manifest:
     origin = block.body.origin
     if origin is None:
         raise Corrupted(f"block {block.number} of machine {block.machine!r} has no origin")
-    manifest = snapshots.open(origin.manifest)
+    try:
+        manifest = snapshots.open(origin.manifest)
+    except Corrupted:
+        # The same snapshot may have been made again, from the log, under its own name.
+        again = snapshots.get(origin.machine, origin.number)
+        if again is None:
+            raise
+        manifest = again
     if manifest.hash != origin.hash or manifest.total != block.total:
         raise Corrupted(
             f"{origin.manifest} is not the snapshot that block {block.number} of machine "

@@ -176,11 +176,12 @@ class Restorer:
         manifest, _ = dumper.dump(target.machine, number)
         for _ in self.snapshots.entries(manifest):
             pass  # reads all of it: a damaged snapshot must be found before the log names it
+        pinned = self.snapshots.pin(manifest)
         if target.fork is None:
-            block = self._append_restore(manifest)
+            block = self._append_restore(manifest, pinned)
         else:
             self.machines.register(target.fork, self.schedule)
-            block = self._append_fork(manifest, target.fork)
+            block = self._append_fork(manifest, pinned, target.fork)
         return self._finished(block, deadline)
 
     # -- inside ------------------------------------------------------------------------------
@@ -202,12 +203,12 @@ class Restorer:
         written, deleted = done.restores.get(block.number, (0, 0))
         return Restored(block, origin.manifest, origin.number, written, deleted)
 
-    def _append_restore(self, manifest: Manifest) -> Block:
+    def _append_restore(self, manifest: Manifest, pinned: str) -> Block:
         conflict: BlockConflict | None = None
         for _ in range(ATTEMPTS):
             newest = self.log.head(manifest.machine)
             assert newest is not None, "a machine with a snapshot has blocks"
-            body = Body(marks=newest.head.marks, origin=_origin(manifest, "restore"))
+            body = Body(marks=newest.head.marks, origin=_origin(manifest, pinned, "restore"))
             time = max(newest.head.time, self.clock.now())
             block = _seal(newest.head, body, manifest, time)
             try:
@@ -227,8 +228,8 @@ class Restorer:
             hint="try again, or pause its producers",
         ) from conflict
 
-    def _append_fork(self, manifest: Manifest, machine: str) -> Block:
-        body = Body(origin=_origin(manifest, "fork"))
+    def _append_fork(self, manifest: Manifest, pinned: str, machine: str) -> Block:
+        body = Body(origin=_origin(manifest, pinned, "fork"))
         time = max(manifest.time, self.clock.now())
         block = _seal(Head(machine=machine), body, manifest, time)
         try:
@@ -294,12 +295,12 @@ def _seal(head: Head, body: Body, manifest: Manifest, time: int) -> Block:
     return seal(head, body, total=manifest.total, keys=manifest.rows, time=time, code=CODE)
 
 
-def _origin(manifest: Manifest, kind: Literal["restore", "fork"]) -> Origin:
+def _origin(manifest: Manifest, pinned: str, kind: Literal["restore", "fork"]) -> Origin:
     return Origin(
         kind=kind,
         machine=manifest.machine,
         number=manifest.number,
         hash=manifest.hash,
         digest=manifest.digest,
-        manifest=manifest.key,
+        manifest=pinned,
     )

@@ -35,6 +35,22 @@ def manifest_key(machine: str, number: int) -> str:
     return f"{snapshots_prefix(machine)}{number:012d}.json"
 
 
+def pinned_prefix(machine: str) -> str:
+    """Where the manifests stand that restore and fork blocks name."""
+    return f"{machine_prefix(machine)}pinned/"
+
+
+def pinned_key(machine: str, number: int, hash_: str) -> str:
+    """Where a pinned manifest stands.
+
+    Args:
+        machine: The machine's id.
+        number: The block that it is of.
+        hash_: That block's hash.
+    """
+    return f"{pinned_prefix(machine)}{number:012d}-{hash_[:16]}.json"
+
+
 def run_key(machine: str, sha256: str) -> str:
     """Where a run stands."""
     return f"{machine_prefix(machine)}runs/{sha256}.jsonl.zst"

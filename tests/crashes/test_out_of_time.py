@@ -265,7 +265,7 @@ def restored(world: World, *, rows: int, changed: Sequence[int]) -> None:
     world.stack.dumper().dump(MACHINE, number)
     manifest = world.stack.snapshots.get(MACHINE, number)
     assert manifest is not None
-    restorer._append_restore(manifest)
+    restorer._append_restore(manifest, world.stack.snapshots.pin(manifest))
     world.bounds = BOUNDS
 
 
@@ -370,7 +370,8 @@ def test_blocks_that_take_long_to_read_are_stored_as_far_as_they_were_read(world
 def test_no_more_runs_are_kept_than_may_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSED", 1)
     restored(world, rows=1_000, changed=[1])
-    world.stack.restorer()._append_fork(_snapshot(world), "copy")
+    manifest = _snapshot(world)
+    world.stack.restorer()._append_fork(manifest, world.stack.snapshots.pin(manifest), "copy")
     catching = catch_up(world)
     for machine in (MACHINE, "copy"):
         with pytest.raises(Behind):

@@ -49,7 +49,7 @@ def test_a_restore_in_place(stack: Stack) -> None:
         "number": 8,
         "hash": block.hash,
         "digest": stack.blocks()[2].header.digest,
-        "snapshot": "machines/m/snapshots/000000000003.json",
+        "snapshot": f"machines/m/pinned/000000000003-{stack.blocks()[2].hash[:16]}.json",
     }
     rows = [row for row in stack.table.scan(MACHINE) if row.block == 8]
     assert written == sum(row.value is not None for row in rows) > 0
