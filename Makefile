@@ -49,9 +49,10 @@ test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, agai
 soak: setup ## Run the property tests with many more examples
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest tests/properties --timeout 0
 
-bench-snapshots: setup ## Count what snapshots cost, and print the curve of merge ratios
+bench-snapshots: setup ## Count what snapshots cost, print the merge curve, time the fold
 	$(BIN)/python -m bench.levels
 	$(BIN)/python -m bench.snapshots
+	$(BIN)/python -m bench.fold
 
 clean: ## Remove what was built; keeps the virtual environments and the local stack's data
 	rm -rf build cdk.out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

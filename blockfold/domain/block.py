@@ -8,7 +8,6 @@ preimages are what `encode_raw` gives for the two structs (``docs/block-format.m
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +34,7 @@ Outcome = Literal["applied", "rejected", "failed", "malformed"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
-class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One action and what became of it.
 
     Attributes:
@@ -65,7 +64,7 @@ class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return Action(self.type, bytes(self.args), self.id)
 
 
-class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message's actions in a block.
 
     Attributes:
@@ -88,7 +87,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return self.actions[index].id or derived_id(self.id, self.first + index)
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How far a queue was read: all at or below was done.
 
     Attributes:
@@ -144,8 +143,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def outcomes(self) -> tuple[int, int, int, int]:
         """How many actions ended as each of `OUTCOMES`."""
-        counts = Counter(record.outcome for _, _, record in self.actions)
-        return counts["applied"], counts["rejected"], counts["failed"], counts["malformed"]
+        ends = [record.outcome for message in self.messages for record in message.actions]
+        applied, rejected, failed, malformed = (ends.count(outcome) for outcome in OUTCOMES)
+        return applied, rejected, failed, malformed
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,8 +182,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What the next block builds on.
 
     Attributes:

@@ -16,11 +16,11 @@ from blockfold.domain.state import Source
 
 def fold(entries: dict[str, Canonical], block: Block) -> None:
     """Bring a whole state forward by the changes that a block recorded; runs no user code."""
-    for key, value in block.body.changes.items():
-        if value is None:
-            entries.pop(key, None)
-        else:
-            entries[key] = value
+    body = block.body
+    for key, value in body.set.items():
+        entries[key] = bytes(value)
+    for key in body.deleted:
+        entries.pop(key, None)
 
 
 def chained(head: Head, blocks: Iterable[Block]) -> Iterator[Block]:
@@ -59,31 +59,57 @@ def check_link(head: Head, block: Block) -> None:
     Raises:
         Corrupted: See `chained`.
     """
-    name = f"block {block.number} of machine {head.machine!r}"
-    header = block.header
-    for what, found, wanted in (
-        ("format", header.format, FORMAT),
-        ("machine", header.machine, head.machine),
-        ("number", header.number, head.number + 1),
-        ("parent", header.parent, head.hash),
-        ("body hash", payload_hash(block.payload), header.body),
-        ("digest of its sum", digest.digest_of(block.total), header.digest),
-        ("ordinal", header.ordinal, head.ordinal),
-    ):
-        _agree(name, what, found, wanted)
-    body = block.body
-    _agree(name, "count of changes", header.changes, len(body.set) + len(body.deleted))
-    _agree(name, "count of outcomes", header.outcomes, body.outcomes)
+    header, body = block.header, block.body
+    found = (
+        header.format,
+        header.machine,
+        header.number,
+        header.parent,
+        payload_hash(block.payload),
+        digest.digest_of(block.total),
+        header.ordinal,
+        header.changes,
+        header.outcomes,
+    )
+    wanted = (
+        FORMAT,
+        head.machine,
+        head.number + 1,
+        head.hash,
+        header.body,
+        header.digest,
+        head.ordinal,
+        len(body.set) + len(body.deleted),
+        body.outcomes,
+    )
+    if found != wanted:
+        what, one, other = next(
+            each for each in zip(_LINKED, found, wanted, strict=True) if each[1] != each[2]
+        )
+        raise _unlinked(head, block, f"its {what} is {one}, expected {other}")
     kept = head.keys - len(body.deleted)
     if body.origin is None and not kept <= header.keys <= kept + len(body.set):
-        raise Corrupted(f"{name}: its state cannot have {header.keys} keys")
+        raise _unlinked(head, block, f"its state cannot have {header.keys} keys")
     if header.time < head.time:
-        raise Corrupted(f"{name} is older than its parent")
+        raise _unlinked(head, block, "it is older than its parent")
 
 
-def _agree(name: str, what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise Corrupted(f"{name}: its {what} is {found}, expected {wanted}")
+def _unlinked(head: Head, block: Block, why: str) -> Corrupted:
+    return Corrupted(f"block {block.number} of machine {head.machine!r}: {why}")
+
+
+_LINKED = (
+    "format",
+    "machine",
+    "number",
+    "parent",
+    "body hash",
+    "digest of its sum",
+    "ordinal",
+    "count of changes",
+    "count of outcomes",
+)
+"""What `check_link` compares, in this order."""
 
 
 def folded_total(entries: dict[str, Canonical], total: int, block: Block) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -112,8 +111,6 @@ def test_the_block_number_is_the_one_that_the_action_will_stand_in() -> None:
         def look(self, state: State, context: Context) -> None:
             state["number"] = context.number
 
-    block = execute(
-        Numbered(), replace(Head(machine="m"), number=6), EntriesSource({}), MESSAGES[1:2]
-    )
+    block = execute(Numbered(), Head(machine="m", number=6), EntriesSource({}), MESSAGES[1:2])
     assert block.body.changes == {"number": b"7"}
     assert block.number == 7
