@@ -9,7 +9,7 @@ CDK := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --yes aws-cdk@2.1148.1
 CONTEXT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench-snapshots help setup run test check format up down synth deploy test-deploy soak clean
+.PHONY: bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ run: setup ## Run the main job on a local stack: a repository's history, checked
 	@$(BIN)/python -m examples.httpx.run
 
 test: check ## Check and test everything, as CI does
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup ## Check format, lint, types and import layers; quick
 	$(BIN)/ruff format --check .
@@ -48,6 +48,9 @@ test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, agai
 
 soak: setup ## Run the property tests with many more examples
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest tests/properties --timeout 0
+
+bench-restore: setup ## Measure restores beside bare requests, on an emulator, and their memory
+	$(BIN)/python -m bench.restore
 
 bench-snapshots: setup ## Count what snapshots cost, print the merge curve, time the fold
 	$(BIN)/python -m bench.levels

@@ -6,20 +6,34 @@ import importlib
 from functools import cached_property
 from typing import Any
 
+from blockfold.adapters.archive import ObjectArchive
+from blockfold.adapters.archived_log import ArchivedBlockLog
+from blockfold.adapters.bucket_log import bucket_log
+from blockfold.adapters.checks import SqsChecks
 from blockfold.adapters.clients import Clients
 from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoStateTable
+from blockfold.adapters.dynamodb.erase import DynamoEraser
 from blockfold.adapters.eventbridge import EventBridgeBus
 from blockfold.adapters.s3 import S3ObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.adapters.system import AlarmGuard, SystemClock
 from blockfold.application.announce import Announcer
+from blockfold.application.checks import Checker
+from blockfold.application.compact import Compactor
+from blockfold.application.delete import Deleter
+from blockfold.application.drill import Drill
 from blockfold.application.dump import Dumper
 from blockfold.application.execute import Executor
 from blockfold.application.export import Exporter
 from blockfold.application.frames import Stepper
+from blockfold.application.import_state import Importer
+from blockfold.application.kept_settings import KeptSettings
+from blockfold.application.prune import Pruner
 from blockfold.application.read import Reader
+from blockfold.application.rebuild import Rebuilder
 from blockfold.application.restore import Restorer
+from blockfold.application.ship import Shipper
 from blockfold.application.travel import Traveller
 from blockfold.application.verify import Verifier
 from blockfold.domain.errors import Misconfigured
@@ -57,9 +71,33 @@ class Adapters:
         return EventBridgeBus(self.clients.events, self.settings.event_bus)
 
     @cached_property
+    def checks(self) -> SqsChecks:
+        """The queue of checks.
+
+        Raises:
+            Misconfigured: The settings do not name it.
+        """
+        if not self.settings.checks_queue:
+            raise Misconfigured(
+                "the environment lacks BLOCKFOLD_CHECKS_QUEUE_URL",
+                hint="the stack sets it: deploy it again",
+            )
+        return SqsChecks(self.clients.sqs, self.settings.checks_queue)
+
+    @cached_property
     def log(self) -> DynamoBlockLog:
-        """The Blocks table."""
+        """The Blocks table by itself, without what has left it."""
         return DynamoBlockLog(self.clients.dynamodb, self.settings.blocks_table, self.objects)
+
+    @cached_property
+    def archive(self) -> ObjectArchive:
+        """The archived blocks in the bucket."""
+        return ObjectArchive(self.objects)
+
+    @cached_property
+    def archived_log(self) -> ArchivedBlockLog:
+        """All blocks: the Blocks table, and the archive for what has left it."""
+        return ArchivedBlockLog(self.log, self.archive)
 
     @cached_property
     def table(self) -> DynamoStateTable:
@@ -70,6 +108,16 @@ class Adapters:
     def machines(self) -> DynamoMachines:
         """The Machines table."""
         return DynamoMachines(self.clients.dynamodb, self.settings.machines_table)
+
+    @cached_property
+    def eraser(self) -> DynamoEraser:
+        """What deletes from the tables."""
+        return DynamoEraser(
+            self.clients.dynamodb,
+            blocks=self.settings.blocks_table,
+            state=self.settings.state_table,
+            machines=self.settings.machines_table,
+        )
 
 
 def actions_queue(adapters: Adapters) -> SqsQueue:
@@ -88,44 +136,83 @@ def actions_queue(adapters: Adapters) -> SqsQueue:
 
 def reader(adapters: Adapters) -> Reader:
     """The reader of a stack."""
-    return Reader(adapters.log, adapters.table, adapters.machines, adapters.snapshots)
+    return Reader(adapters.archived_log, adapters.table, adapters.machines, adapters.snapshots)
 
 
 def verifier(adapters: Adapters) -> Verifier:
     """The verifier of a stack."""
-    return Verifier(adapters.log, adapters.table, adapters.machines, adapters.snapshots)
+    return Verifier(adapters.archived_log, adapters.table, adapters.machines, adapters.snapshots)
 
 
 def exporter(adapters: Adapters) -> Exporter:
     """The exporter of a stack."""
-    return Exporter(Traveller(adapters.log, adapters.snapshots))
+    return Exporter(Traveller(adapters.archived_log, adapters.snapshots))
 
 
 def stepper(adapters: Adapters) -> Stepper:
     """What steps through blocks of a stack, each action within the usual time."""
     guard = AlarmGuard(adapters.settings.action_seconds)
-    return Stepper(Traveller(adapters.log, adapters.snapshots), guard)
+    return Stepper(Traveller(adapters.archived_log, adapters.snapshots), guard)
 
 
 def announcer(adapters: Adapters) -> Announcer:
     """The announcer of a stack."""
-    return Announcer(adapters.machines, adapters.bus)
+    return Announcer(adapters.machines, adapters.bus, adapters.checks)
+
+
+def shipper(adapters: Adapters) -> Shipper:
+    """The archiver of a stack."""
+    return Shipper(adapters.archive)
+
+
+def compactor(adapters: Adapters) -> Compactor:
+    """What keeps the archive of a stack whole, from the Blocks table by itself."""
+    kept = KeptSettings(adapters.objects)
+    return Compactor(adapters.log, adapters.archive, adapters.machines, adapters.clock, kept)
 
 
 def dumper(adapters: Adapters) -> Dumper:
     """The dumper of a stack."""
-    return Dumper(adapters.log, adapters.machines, adapters.snapshots, adapters.clock)
+    return Dumper(
+        adapters.archived_log,
+        adapters.machines,
+        adapters.snapshots,
+        adapters.clock,
+        KeptSettings(adapters.objects),
+    )
+
+
+def checker(adapters: Adapters) -> Checker:
+    """What looks whether a policy calls for a snapshot."""
+    return Checker(dumper(adapters), adapters.checks)
+
+
+def importer(adapters: Adapters) -> Importer:
+    """What brings states from outside into a stack."""
+    return Importer(adapters.log, adapters.snapshots)
+
+
+def pruner(adapters: Adapters) -> Pruner:
+    """The pruner of a stack, on the Blocks table by itself."""
+    return Pruner(
+        log=adapters.log,
+        machines=adapters.machines,
+        snapshots=adapters.snapshots,
+        archive=adapters.archive,
+        objects=adapters.objects,
+        clock=adapters.clock,
+    )
 
 
 def restorer(adapters: Adapters) -> Restorer:
     """The restorer of a stack."""
     return Restorer(
-        log=adapters.log,
+        log=adapters.archived_log,
         table=adapters.table,
         machines=adapters.machines,
         snapshots=adapters.snapshots,
         clock=adapters.clock,
-        schedule=Schedule.new(adapters.settings.count),
+        schedule=Schedule.new(adapters.settings.count, adapters.settings.policy),
     )
 
 
@@ -144,8 +231,58 @@ def executor(adapters: Adapters) -> Executor:
         machines=adapters.machines,
         snapshots=adapters.snapshots,
         clock=adapters.clock,
-        schedule=Schedule.new(settings.count),
+        schedule=Schedule.new(settings.count, settings.policy),
         guard=AlarmGuard(settings.action_seconds),
+        archive=adapters.archive,
+    )
+
+
+def rebuilder(adapters: Adapters, schedule: Schedule) -> Rebuilder:
+    """What puts lost tables back.
+
+    Args:
+        adapters: The stack's ports.
+        schedule: The dumper schedule of a machine whose settings were never kept.
+    """
+    return Rebuilder(
+        live=adapters.log,
+        log=adapters.archived_log,
+        archive=adapters.archive,
+        table=adapters.table,
+        machines=adapters.machines,
+        snapshots=adapters.snapshots,
+        objects=adapters.objects,
+        eraser=adapters.eraser,
+        clock=adapters.clock,
+        schedule=schedule,
+    )
+
+
+def deleter(adapters: Adapters) -> Deleter:
+    """What deletes machines."""
+    return Deleter(
+        live=adapters.log,
+        archive=adapters.archive,
+        table=adapters.table,
+        machines=adapters.machines,
+        objects=adapters.objects,
+        eraser=adapters.eraser,
+        clock=adapters.clock,
+    )
+
+
+def drill(adapters: Adapters) -> Drill:
+    """What rehearses rebuilds."""
+    return Drill(
+        live=adapters.log,
+        bucket_log=lambda head: bucket_log(head, adapters.archive),
+        archive=adapters.archive,
+        table=adapters.table,
+        machines=adapters.machines,
+        snapshots=adapters.snapshots,
+        objects=adapters.objects,
+        eraser=adapters.eraser,
+        clock=adapters.clock,
     )
 
 

@@ -21,13 +21,27 @@ from blockfold import local
 from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
 from blockfold.adapters.functions import Functions
+from blockfold.adapters.intake import LambdaIntake
 from blockfold.adapters.sqs import SqsQueue
+from blockfold.application.delete import Deleter
+from blockfold.application.drill import Drill
 from blockfold.application.export import Exporter
 from blockfold.application.frames import Stepper
 from blockfold.application.read import Reader
+from blockfold.application.rebuild import Rebuilder
 from blockfold.application.verify import Verifier
-from blockfold.bootstrap import Adapters, exporter, reader, stepper, verifier
+from blockfold.bootstrap import (
+    Adapters,
+    deleter,
+    drill,
+    exporter,
+    reader,
+    rebuilder,
+    stepper,
+    verifier,
+)
 from blockfold.domain.errors import Misconfigured, NotFound
+from blockfold.domain.schedule import Schedule
 from blockfold.settings import Settings
 
 STACK_VARIABLE = "BLOCKFOLD_STACK"
@@ -89,6 +103,32 @@ class Stack:
             Unavailable: It could not be called.
         """
         return Functions(lambda: self.clients.lambda_).call(self.outputs[output], payload)
+
+    @cached_property
+    def intake(self) -> LambdaIntake:
+        """The way of actions from the queue into the executor."""
+        return LambdaIntake(
+            lambda: self.clients.lambda_,
+            self.outputs["ExecutorFunctionName"],
+            self.adapters.clock,
+            drain=self.root is None,
+        )
+
+    @property
+    def rebuilder(self) -> Rebuilder:
+        """Puts lost tables back; new machines are dumped as the executor is told."""
+        told = Settings.from_environment(self.intake.environment)
+        return rebuilder(self.adapters, Schedule.new(told.count, told.policy))
+
+    @property
+    def deleter(self) -> Deleter:
+        """Deletes machines."""
+        return deleter(self.adapters)
+
+    @property
+    def drill(self) -> Drill:
+        """Rehearses rebuilds."""
+        return drill(self.adapters)
 
     @cached_property
     def queue(self) -> SqsQueue:

@@ -17,6 +17,7 @@ from blockfold.domain.manifest import Manifest
 from blockfold.domain.retention import KEEP_ALL, Retention
 from blockfold.domain.schedule import OFF, Schedule
 from blockfold.domain.segments import Segment
+from blockfold.domain.spans import FIRST, LAST, Span
 
 
 class BlockLog(Protocol):
@@ -97,6 +98,9 @@ class StateTable(Protocol):
     def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
         """Rows whose key starts with the prefix, in key order, tombstones included."""
 
+    def between(self, machine: str, after: str, upto: str) -> Iterator[Row]:
+        """Rows above one key up to and with another, in key order, tombstones included."""
+
     def write(self, machine: str, writes: Sequence[Write]) -> None:
         """Store each write unless its row comes from the same or a later block.
 
@@ -108,11 +112,25 @@ class StateTable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Restoring:
+    """How far the state table was brought up to a restore, fork or import block.
+
+    Attributes:
+        number: The block: the first that is not flushed.
+        spans: The keys for which the table has that block's state, in order.
+    """
+
+    number: int
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MachineRecord:
     """What is kept of a machine outside its log.
 
     Attributes:
         machine: The machine's id.
+        epoch: How often it was rebuilt; new blocks carry it.
         flushed: Each key that a block up to this number changed has that change stored, or a later
             block's is still on its way.
         dumped: All due snapshots up to this block were made.
@@ -120,21 +138,29 @@ class MachineRecord:
         verified: The newest snapshot that was read whole and found right.
         pruned: Blocks up to this number may be gone from the table.
         thinned: The newest snapshot that was removed; others below it may be missing as well.
+        newest: The newest snapshot that was noted, for a policy's sake; there may be a newer one.
+        noted: When a policy last had one made, milliseconds since 1970 UTC.
         schedule: When its state is dumped.
         retention: What is kept of its past.
-        revision: How often the schedule was changed.
+        revision: How often schedule or retention were changed.
+        restoring: How far the restore is that comes right after ``flushed``; None if nothing of
+            it was noted.
     """
 
     machine: str
+    epoch: int = 0
     flushed: int = 0
     dumped: int = 0
     archived: int = 0
     verified: int = 0
     pruned: int = 0
     thinned: int = 0
+    newest: int = 0
+    noted: int = 0
     schedule: Schedule = OFF
     retention: Retention = KEEP_ALL
     revision: int = 0
+    restoring: Restoring | None = None
 
 
 Watermark = Literal["flushed", "archived", "verified", "pruned", "thinned"]
@@ -151,7 +177,23 @@ class Machines(Protocol):
         """A machine's record, or None."""
 
     def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
-        """Raise a watermark; a lower number than the stored one changes nothing."""
+        """Raise a watermark; a lower number than the stored one changes nothing.
+
+        Raising ``flushed`` drops what `note_restored` kept: that was of the block after it.
+        """
+
+    def note_restored(self, machine: str, number: int, start: str, end: str) -> None:
+        """Note that for keys above ``start`` up to ``end`` the table has a restore block's state.
+
+        Kept only while that block is the first that is not flushed. The end of a span only
+        rises; there are as many spans as starts, so a caller keeps to few.
+        """
+
+    def note_snapshot(self, machine: str, number: int, time: int) -> None:
+        """Note a snapshot, if newer than the noted one, and when a policy last had one made.
+
+        A machine that is not registered stays so.
+        """
 
     def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """Raise ``dumped`` to a number, as the schedule in the record demands.
@@ -169,6 +211,9 @@ class Machines(Protocol):
 
     def set_retention(self, machine: str, retention: Retention) -> None:
         """Replace what is kept of a machine's past; the last caller wins."""
+
+    def put(self, record: MachineRecord) -> None:
+        """Store a record as it is, whatever stood there. Only a rebuild may, while nothing runs."""
 
     def list(self) -> Iterator[MachineRecord]:
         """All machines, in no order."""
@@ -203,6 +248,13 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """The objects whose key starts with the prefix, in the order of their keys."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What follows the prefix up to the next slash, each once and in order.
+
+        Args:
+            prefix: Ends with a slash.
+        """
 
     def replace(self, key: str, data: bytes) -> None:
         """Store an object, also where another stands: a repair. Readers see either."""
@@ -242,6 +294,28 @@ class SnapshotStore(Protocol):
         Idempotent. What retention removes later is another copy of the manifest.
         """
 
+    def retire(self, manifest: Manifest) -> None:
+        """Remove a snapshot. Whoever holds its manifest can read it for another day. Idempotent."""
+
+    def roots(self, machine: str) -> list[str]:
+        """Object keys of all manifests whose runs must stay.
+
+        Snapshots, what is pinned, and what was removed in the last day. A manifest that is being
+        removed meanwhile may have left the one place, but stands in the other then.
+        """
+
+    def leftovers(self, machine: str) -> list[Stored]:
+        """The copies of manifests that were removed more than a day ago."""
+
+    def upload(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> str:
+        """Store a state from outside as the pinned snapshot of a block 0; its object key.
+
+        Idempotent. It is no snapshot of the machine: only a block that names it makes it one.
+
+        Raises:
+            Corrupted: The entries do not have the block's digest; there is no manifest then.
+        """
+
     def get(self, machine: str, number: int) -> Manifest | None:
         """The snapshot of a block, or None."""
 
@@ -262,8 +336,16 @@ class SnapshotStore(Protocol):
             Corrupted: A run is missing, damaged, or not what the manifest says.
         """
 
-    def scan(self, manifest: Manifest, prefix: str) -> Iterator[tuple[str, Canonical]]:
+    def scan(
+        self, manifest: Manifest, prefix: str = "", *, after: str = FIRST, upto: str = LAST
+    ) -> Iterator[tuple[str, Canonical]]:
         """The entries of a snapshot whose key starts with the prefix, in key order.
+
+        Args:
+            manifest: The snapshot.
+            prefix: How the keys start.
+            after: Only keys above this one.
+            upto: Only keys up to and with this one.
 
         Raises:
             Corrupted: A run is missing, damaged, or not what the manifest says.
@@ -280,18 +362,27 @@ class SnapshotStore(Protocol):
 class Archive(Protocol):
     """Blocks of all machines in immutable segments. What is read is held against its hashes."""
 
-    def write(self, blocks: Iterable[Block]) -> list[Segment]:
+    def write(self, blocks: Iterable[Block], *, anew: bool = False) -> list[Segment]:
         """Store blocks of one machine, each the parent of the next. Idempotent.
+
+        Equal blocks, cut equally, have a segment of the same name, which is stored once.
+
+        Args:
+            blocks: The blocks, taken one by one.
+            anew: Store them also where a segment of that name stands: a repair.
 
         Returns:
             The segments that hold them; a new one is begun when one is full or the epoch rises.
 
         Raises:
-            Corrupted: A block does not follow the one before it; earlier segments are stored.
+            Corrupted: A block does not follow the one before it; full segments are stored.
         """
 
     def segments(self, machine: str) -> list[Segment]:
-        """The segments of a machine by first block; they may overlap and leave gaps."""
+        """The segments of a machine by first block; they may overlap and leave gaps.
+
+        Segments without blocks are among them: see `begin`.
+        """
 
     def read(self, segment: Segment) -> Iterator[Block]:
         """The blocks of a segment, in order.
@@ -300,8 +391,43 @@ class Archive(Protocol):
             Corrupted: It is missing, damaged, or not what its name says.
         """
 
+    def begin(self, machine: str, epoch: int, head: Block) -> None:
+        """Begin an epoch: what older ones hold above a block is no part of the history. Idempotent.
+
+        Args:
+            machine: The machine's id.
+            epoch: The epoch.
+            head: The block that its first one will follow.
+        """
+
     def delete(self, segments: Iterable[Segment]) -> None:
         """Delete segments; those that are not there are no error."""
+
+
+class Eraser(Protocol):
+    """Deletes what the tables hold of a machine; only those who may delete have one."""
+
+    def erase_state(self, machine: str) -> int:
+        """Delete all rows of a machine, tombstones included; how many it were."""
+
+    def erase_blocks(self, machine: str) -> int:
+        """Delete a machine's blocks from the table; how many it were."""
+
+    def erase_record(self, machine: str) -> None:
+        """Delete a machine from the register."""
+
+
+class Intake(Protocol):
+    """The way of actions from the queue into executors."""
+
+    def pause(self) -> None:
+        """Hold actions in the queue; pausing twice is no error.
+
+        When this returns, no executor runs, and none will know anything of before.
+        """
+
+    def resume(self) -> None:
+        """Let actions in again. Resuming twice is no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +455,36 @@ class EventBus(Protocol):
 
         Raises:
             Unavailable: Some may not have been published.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question for later: is a snapshot of this machine due by its policy?
+
+    Attributes:
+        machine: The machine's id.
+        number: Its newest block when the question first came up.
+        seconds: When to ask, from now.
+        waited: Seconds that were waited before that, since the question first came up.
+        again: How often it was put off.
+    """
+
+    machine: str
+    number: int
+    seconds: int
+    waited: int = 0
+    again: int = 0
+
+
+class Checks(Protocol):
+    """Asks questions later: at least once, in any order, never early, late at times."""
+
+    def later(self, checks: Sequence[Check]) -> None:
+        """Ask each after its seconds, 900 at most.
+
+        Raises:
+            Unavailable: Some may not be asked.
         """
 
 

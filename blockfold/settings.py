@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from blockfold.domain.errors import Misconfigured
+from blockfold.domain.policy import LARGEST, Policy, amended
 
 PREFIX = "BLOCKFOLD_"
 
@@ -25,6 +26,8 @@ class Settings:
         count: Every count-th block of a new machine is dumped; 0 is never.
         event_bus: Name of the bus; only the announcer has one.
         actions_queue: URL of the actions queue; only the executor has one.
+        policy: How fresh the newest snapshot of a new machine is kept; None promises nothing.
+        checks_queue: URL of the queue of checks; only the announcer and the dumper have one.
     """
 
     blocks_table: str
@@ -36,6 +39,8 @@ class Settings:
     count: int = 0
     event_bus: str = ""
     actions_queue: str = ""
+    policy: Policy | None = None
+    checks_queue: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -62,6 +67,8 @@ class Settings:
             count=_count(environment.get(PREFIX + "COUNT", "0")),
             event_bus=environment.get(PREFIX + "EVENT_BUS", ""),
             actions_queue=environment.get(PREFIX + "ACTIONS_QUEUE_URL", ""),
+            policy=_policy(environment),
+            checks_queue=environment.get(PREFIX + "CHECKS_QUEUE_URL", ""),
         )
 
     @classmethod
@@ -90,6 +97,21 @@ def _count(text: str) -> int:
     if text == "none":
         return 0
     raise Misconfigured(f"{PREFIX}COUNT={text!r} is no whole number", hint="0 or none is off")
+
+
+def _policy(environment: Mapping[str, str]) -> Policy | None:
+    """Each field from the variable of its name; one that is missing promises nothing."""
+    fields = {
+        name: int(text) if text.isdigit() else text
+        for name in LARGEST
+        if (text := environment.get(PREFIX + name.upper(), ""))
+    }
+    if not fields:
+        return None
+    policy = amended(None, fields)
+    if isinstance(policy, str):
+        raise Misconfigured(f"{PREFIX}…: {policy}", hint="deploy the stack with other options")
+    return policy
 
 
 def _seconds(text: str) -> float:

@@ -18,7 +18,7 @@ _PATIENCE = Duration.minutes(15)
 
 
 class Alarms(Construct):
-    """Given-up actions, given-up background work, a queue or a stream that does not move.
+    """Given-up actions and background work, a queue or a stream that stands, a holed archive.
 
     A state table that stays behind needs no alarm of its own: it keeps an action waiting.
 
@@ -34,8 +34,10 @@ class Alarms(Construct):
         dead_letters: sqs.IQueue,
         failures: sqs.IQueue,
         announcer: lambda_.IFunction,
+        archiver: lambda_.IFunction,
+        dumper: lambda_.IFunction,
     ) -> None:
-        """Watch the three queues and the stream that `announcer` reads."""
+        """Watch the queues, the stream that `announcer` and `archiver` read, and the archive."""
         super().__init__(scope, id_)
         self.all: list[cloudwatch.Alarm] = []
         self._not_empty(
@@ -56,6 +58,31 @@ class Alarms(Construct):
             _PATIENCE.to_milliseconds(),
             "blocks wait for their announcement: the announcer fails or is too slow",
         )
+        self._late(
+            "WaitingArchive",
+            archiver.metric("IteratorAge", period=_MINUTE, statistic="Maximum"),
+            _PATIENCE.to_milliseconds(),
+            "blocks wait for their archiving: the archiver fails or is too slow",
+        )
+        self._found(
+            "ArchiveHealed",
+            dumper,
+            "blocks were missing in the archive and were healed from the table",
+        )
+        self._found(
+            "ArchiveTrouble", dumper, "the archive lacks blocks, and the table cannot heal it"
+        )
+
+    def watch_drills(self, driller: lambda_.IFunction) -> None:
+        """Watch the function that rehearses rebuilds."""
+        self._alarm(
+            "Drill",
+            "a rehearsed rebuild failed: a lost table would not come back as it should",
+            driller.metric_errors(period=_MINUTE, statistic="Sum"),
+            above=0,
+            minutes=1,
+            silence=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
 
     def _not_empty(self, id_: str, queue: sqs.IQueue, meaning: str) -> None:
         """SQS falls silent about a queue that nobody uses: what was true then still holds."""
@@ -68,6 +95,23 @@ class Alarms(Construct):
             above=0,
             minutes=1,
             silence=cloudwatch.TreatMissingData.IGNORE,
+        )
+
+    def _found(self, metric: str, function: lambda_.IFunction, meaning: str) -> None:
+        """A count that the function prints only when there is something to count."""
+        self._alarm(
+            metric,
+            meaning,
+            cloudwatch.Metric(
+                namespace="Blockfold",
+                metric_name=metric,
+                dimensions_map={"function": function.function_name},
+                period=_MINUTE,
+                statistic="Sum",
+            ),
+            above=0,
+            minutes=1,
+            silence=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
     def _late(self, id_: str, age: cloudwatch.IMetric, limit: float, meaning: str) -> None:

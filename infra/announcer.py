@@ -7,6 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.failures import Failures, OnFailure
@@ -41,17 +42,22 @@ class Announcer(BlockfoldFunction):
         base: FunctionBase,
         blocks: dynamodb.ITable,
         bus: events.IEventBus,
+        checks: sqs.IQueue,
         failures: Failures,
     ) -> None:
-        """Make the function and let it read the stream of the table `blocks`."""
+        """Make the function, and let it read the stream of the table `blocks` and ask `checks`."""
         super().__init__(
             scope,
             id_,
             description="Blockfold: announces each block on the event bus",
             base=base,
             timeout=_TIMEOUT,
-            environment={"BLOCKFOLD_EVENT_BUS": bus.event_bus_name},
+            environment={
+                "BLOCKFOLD_EVENT_BUS": bus.event_bus_name,
+                "BLOCKFOLD_CHECKS_QUEUE_URL": checks.queue_url,
+            },
         )
+        checks.grant(self.role, "sqs:SendMessage")
         stream = blocks.table_stream_arn
         if stream is None:
             raise TypeError(f"table {blocks.node.path} has no stream")

@@ -8,7 +8,7 @@ from infra.function import LONGEST, BlockfoldFunction, FunctionBase
 
 
 class Restorer(BlockfoldFunction):
-    """Is invoked by people and programs that may do so; nothing in the stack triggers it."""
+    """Is invoked by people and programs that may do so, and by the restore workflow."""
 
     def __init__(self, scope: Construct, id_: str, *, base: FunctionBase) -> None:
         """Make the function."""

@@ -27,6 +27,7 @@ class Storage(Construct):
             "Blocks",
             sort_key=_attribute("number", dynamodb.AttributeType.NUMBER),
             stream=dynamodb.StreamViewType.NEW_IMAGE,
+            time_to_live_attribute="expires",
         )
         self.state = self._table(
             "State",
@@ -64,7 +65,7 @@ class Storage(Construct):
         )
 
     def _bucket(self) -> s3.Bucket:
-        """Objects are never overwritten, so versions serve only to undo a mistaken delete."""
+        """Objects are never overwritten, so versions serve only to undo a deletion."""
         versioned = self._stage.keeps_data
         bucket = s3.Bucket(
             self,

@@ -48,6 +48,9 @@ def synthesize(*, root: Path) -> None:
             platform=options.platform,
             count=options.count,
             action_seconds=options.action_seconds,
+            archive_seconds=options.archive_seconds,
+            policy=options.policy,
+            drill_days=options.drill,
         )
     check_on_synth(app)
     app.synth()

@@ -1,4 +1,4 @@
-"""Announcer λ: Blocks stream → events on the bus.
+"""Announcer λ: Blocks stream → events on the bus, and checks of machines with a policy.
 
 If a block cannot be announced, those behind it still are, and the first such record is reported, so
 that the stream delivers it again with all behind it.
@@ -6,14 +6,13 @@ that the stream delivers it again with all behind it.
 
 from __future__ import annotations
 
-import base64
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from blockfold.adapters.dynamodb.items import from_item
+from blockfold.adapters.dynamodb.records import block_of
 from blockfold.application.announce import Announcer
 from blockfold.bootstrap import Adapters, announcer
 from blockfold.domain.block import Block
@@ -50,7 +49,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         except BlockfoldError as error:
             undone.append(_warn(sequence, error))
     try:
-        count = _announcer().announce(list(blocks.values()))
+        count = _announce(list(blocks.values()))
     except BlockfoldError:
         count, failed = _one_by_one(blocks)
         undone += failed
@@ -67,10 +66,21 @@ def _one_by_one(blocks: dict[str, Block]) -> tuple[int, list[str]]:
     count, undone = 0, []
     for sequence, block in blocks.items():
         try:
-            count += _announcer().announce([block])
+            count += _announce([block])
         except BlockfoldError as error:
             undone.append(_warn(sequence, error))
     return count, undone
+
+
+def _announce(blocks: list[Block]) -> int:
+    """Announce blocks: events published. That checks could not be asked for is only told."""
+    told = _announcer().announce(blocks)
+    if told.checks:
+        metrics.add_metric("ChecksAsked", MetricUnit.Count, told.checks)
+    if told.trouble is not None:
+        metrics.add_metric("CheckErrors", MetricUnit.Count, 1)
+        logger.warning("checks not asked for", error=str(told.trouble))
+    return told.events
 
 
 def _warn(sequence: str, error: BlockfoldError) -> str:
@@ -80,15 +90,4 @@ def _warn(sequence: str, error: BlockfoldError) -> str:
 
 
 def _block(record: dict[str, Any]) -> Block:
-    return from_item(native(record["dynamodb"]["NewImage"]), _adapters().objects)
-
-
-def native(image: dict[str, Any]) -> dict[str, Any]:
-    """A stream image as boto3 gives items: in the event, binary values are base64."""
-    return {name: _attribute(value) for name, value in image.items()}
-
-
-def _attribute(attribute: dict[str, Any]) -> dict[str, Any]:
-    if "B" in attribute:
-        return {"B": base64.b64decode(attribute["B"])}
-    return attribute
+    return block_of(record, _adapters().objects)

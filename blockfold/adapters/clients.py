@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from blockfold.adapters.workflows import StepFunctions
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,6 +67,14 @@ class Clients:
     def sqs(self) -> SQSClient:
         """SQS."""
         return self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+
+    @cached_property
+    def stepfunctions(self) -> StepFunctions:
+        """Step Functions."""
+        client: StepFunctions = self._session.client(
+            "stepfunctions", endpoint_url=self._endpoint, config=self._config
+        )
+        return client
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

@@ -63,6 +63,13 @@ class FolderObjectStore:
             if (found := self._stored(self.folder / key)) is not None:
                 yield found
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.folders`."""
+        parent = self.folder / prefix
+        if not parent.is_dir():
+            return iter(())
+        return iter(sorted(path.name for path in parent.iterdir() if path.is_dir()))
+
     def replace(self, key: str, data: bytes) -> None:
         """See `ObjectStore.replace`."""
         scratch = self._written(key, data)

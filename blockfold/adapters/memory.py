@@ -15,7 +15,16 @@ from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict
 from blockfold.domain.retention import Retention
 from blockfold.domain.schedule import OFF, Schedule
-from blockfold.ports import Announcement, MachineRecord, Row, Stored, Watermark, Write
+from blockfold.ports import (
+    Announcement,
+    Check,
+    MachineRecord,
+    Restoring,
+    Row,
+    Stored,
+    Watermark,
+    Write,
+)
 
 
 def _now() -> int:
@@ -67,6 +76,11 @@ class MemoryBlockLog:
                 if first <= number <= last:
                     self.expiring[machine, number] = time
 
+    def erase(self, machine: str) -> int:
+        """Forget a machine's blocks; how many it were."""
+        with self._lock:
+            return len(self._blocks.pop(machine, {}))
+
     def pass_time(self, now: int) -> None:
         """Delete the blocks whose time is over."""
         with self._lock:
@@ -93,6 +107,12 @@ class MemoryStateTable:
             rows = dict(self._rows.get(machine, {}))
         return iter([rows[key] for key in sorted(rows) if key.startswith(prefix)])
 
+    def between(self, machine: str, after: str, upto: str) -> Iterator[Row]:
+        """See `StateTable.between`."""
+        with self._lock:
+            rows = dict(self._rows.get(machine, {}))
+        return iter([rows[key] for key in sorted(rows) if after < key <= upto])
+
     def write(self, machine: str, writes: Sequence[Write]) -> None:
         """See `StateTable.write`."""
         with self._lock:
@@ -101,6 +121,11 @@ class MemoryStateTable:
                 row = rows.get(write.key)
                 if row is None or row.block < write.block:
                     rows[write.key] = Row(write.key, write.value, write.block)
+
+    def erase(self, machine: str) -> int:
+        """Forget a machine's rows; how many it were."""
+        with self._lock:
+            return len(self._rows.pop(machine, {}))
 
 
 class MemoryMachines:
@@ -125,7 +150,27 @@ class MemoryMachines:
             record = self.register(machine)
             if number > getattr(record, name):
                 raised: dict[str, Any] = {name: number}
+                if name == "flushed":
+                    raised["restoring"] = None
                 self._records[machine] = replace(record, **raised)
+
+    def note_restored(self, machine: str, number: int, start: str, end: str) -> None:
+        """See `Machines.note_restored`."""
+        with self._lock:
+            record = self.register(machine)
+            if record.flushed != number - 1:
+                return
+            spans = dict(record.restoring.spans if record.restoring else ())
+            spans[start] = max(end, spans.get(start, end))
+            restoring = Restoring(number, tuple(sorted(spans.items())))
+            self._records[machine] = replace(record, restoring=restoring)
+
+    def note_snapshot(self, machine: str, number: int, time: int) -> None:
+        """See `Machines.note_snapshot`."""
+        with self._lock:
+            record = self._records.get(machine)
+            if record is not None and number > record.newest:
+                self._records[machine] = replace(record, newest=number, noted=time)
 
     def raise_dumped(self, record: MachineRecord, number: int) -> None:
         """See `Machines.raise_dumped`."""
@@ -148,11 +193,24 @@ class MemoryMachines:
     def set_retention(self, machine: str, retention: Retention) -> None:
         """See `Machines.set_retention`."""
         with self._lock:
-            self._records[machine] = replace(self.register(machine), retention=retention)
+            stored = self.register(machine)
+            self._records[machine] = replace(
+                stored, retention=retention, revision=stored.revision + 1
+            )
+
+    def put(self, record: MachineRecord) -> None:
+        """See `Machines.put`."""
+        with self._lock:
+            self._records[record.machine] = record
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
         return iter(tuple(self._records.values()))
+
+    def erase(self, machine: str) -> None:
+        """Forget a machine."""
+        with self._lock:
+            self._records.pop(machine, None)
 
 
 class MemoryObjectStore:
@@ -191,6 +249,11 @@ class MemoryObjectStore:
         keys = sorted(key for key in tuple(self._objects) if key.startswith(prefix))
         return iter([found for key in keys if (found := self.stat(key)) is not None])
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.folders`."""
+        rest = (each.key.removeprefix(prefix) for each in self.list(prefix))
+        return iter(sorted({each.partition("/")[0] for each in rest if "/" in each}))
+
     def replace(self, key: str, data: bytes) -> None:
         """See `ObjectStore.replace`."""
         with self._lock:
@@ -214,3 +277,43 @@ class MemoryEventBus:
     def publish(self, announcements: Sequence[Announcement]) -> None:
         """See `EventBus.publish`."""
         self.published += announcements
+
+
+class MemoryEraser:
+    """An `Eraser` of stores in memory.
+
+    Args:
+        log: The blocks.
+        table: The state table.
+        machines: The register.
+    """
+
+    def __init__(
+        self, log: MemoryBlockLog, table: MemoryStateTable, machines: MemoryMachines
+    ) -> None:
+        self._log = log
+        self._table = table
+        self._machines = machines
+
+    def erase_state(self, machine: str) -> int:
+        """See `Eraser.erase_state`."""
+        return self._table.erase(machine)
+
+    def erase_blocks(self, machine: str) -> int:
+        """See `Eraser.erase_blocks`."""
+        return self._log.erase(machine)
+
+    def erase_record(self, machine: str) -> None:
+        """See `Eraser.erase_record`."""
+        self._machines.erase(machine)
+
+
+class MemoryChecks:
+    """A `Checks` that keeps what is to be asked, in order, in ``waiting``; time is up to others."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Check] = []
+
+    def later(self, checks: Sequence[Check]) -> None:
+        """See `Checks.later`."""
+        self.waiting += checks

@@ -1,16 +1,22 @@
-"""Run files: sorted, compressed lines, written and read as streams, named by their content."""
+"""Run files: sorted, compressed lines, written and read as streams, named by their content.
+
+The name has the half-day as well, so a run is found again only while it is young. What garbage
+collection deletes is older than a day: nobody counts on it any more, and its name never comes
+again. (`blockfold.application.collect` says why that is enough.)
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 
 import zstandard
 
+from blockfold.adapters.system import SystemClock
 from blockfold.domain.canonical import Canonical, encode_raw
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.keys import run_key
+from blockfold.domain.keys import is_run_key, run_key
 from blockfold.domain.manifest import Run, from_lines, to_line
 from blockfold.ports import ObjectStore
 
@@ -42,6 +48,13 @@ SMALL_LEVEL = 15
 LARGE_LEVEL = 6
 """Compresses 100 MB a second."""
 
+HALF_DAY = 12 * 60 * 60 * 1000
+"""Milliseconds in which equal runs have the same name: what two dumps of one block at once, or a
+dump and its repetition, need to find each other's runs."""
+
+system_time = SystemClock().now
+"""Milliseconds since 1970 UTC."""
+
 Entry = tuple[str, Canonical | None]
 """A key and its value, or None for deleted."""
 
@@ -51,11 +64,19 @@ class RunFiles:
 
     Args:
         objects: Where they stand.
+        now: Tells the time, milliseconds since 1970 UTC.
         part: Uncompressed bytes after which a file is closed.
     """
 
-    def __init__(self, objects: ObjectStore, *, part: int = UNPACKED_BYTES) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        now: Callable[[], int] = system_time,
+        part: int = UNPACKED_BYTES,
+    ) -> None:
         self._objects = objects
+        self._now = now
         self._part = part
 
     def write(
@@ -118,7 +139,7 @@ class RunFiles:
         packed = file.close()
         name = sha256(packed).hexdigest()
         run = Run(
-            key=run_key(machine, name),
+            key=run_key(machine, name, self._now() // HALF_DAY),
             sha256=name,
             rows=file.rows,
             bytes=len(packed),
@@ -137,9 +158,7 @@ class RunFiles:
         packed = self._objects.get(run.key)
         if packed is None:
             raise Corrupted(f"{_name(run, owner)} is missing")
-        if sha256(packed).hexdigest() != run.sha256 or not run.key.endswith(
-            f"/{run.sha256}.jsonl.zst"
-        ):
+        if sha256(packed).hexdigest() != run.sha256 or not is_run_key(run.key, run.sha256):
             raise Corrupted(f"{_name(run, owner)} is not what its hash says: it was changed")
         if len(packed) != run.bytes:
             raise _differs(run, owner)

@@ -93,6 +93,20 @@ class S3ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise self._failed("list", prefix, error) from error
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See `ObjectStore.folders`."""
+        pages = (
+            self._client()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
+        )
+        try:
+            for page in pages:
+                for found in page.get("CommonPrefixes", []):
+                    yield found["Prefix"].removeprefix(prefix).removesuffix("/")
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("list", prefix, error) from error
+
     def replace(self, key: str, data: bytes) -> None:
         """See `ObjectStore.replace`."""
         try:

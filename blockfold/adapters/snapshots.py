@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import chain
 
 import msgspec
 
-from blockfold.adapters.runs import UNPACKED_BYTES, Entry, RunFiles
+from blockfold.adapters.runs import UNPACKED_BYTES, Entry, RunFiles, system_time
 from blockfold.domain import digest, levels
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.keys import manifest_key, pinned_key, snapshots_prefix
+from blockfold.domain.keys import (
+    manifest_key,
+    pinned_key,
+    pinned_prefix,
+    retired_key,
+    retired_prefix,
+    snapshots_prefix,
+)
 from blockfold.domain.manifest import Manifest, Run
-from blockfold.ports import ObjectStore
+from blockfold.domain.retention import DAY
+from blockfold.domain.spans import FIRST, LAST
+from blockfold.ports import ObjectStore, Stored
+
+RETIRED_STAYS = DAY * 1000
+"""Milliseconds that a removed snapshot stays readable for those who opened it: a hundred times the
+life of a Lambda function."""
 
 
 class ObjectSnapshots:
@@ -24,11 +37,19 @@ class ObjectSnapshots:
     Args:
         objects: Where runs and manifests stand.
         part: Uncompressed bytes after which a run file is closed.
+        now: Tells the time, milliseconds since 1970 UTC.
     """
 
-    def __init__(self, objects: ObjectStore, *, part: int = UNPACKED_BYTES) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        part: int = UNPACKED_BYTES,
+        now: Callable[[], int] = system_time,
+    ) -> None:
         self._objects = objects
-        self._files = RunFiles(objects, part=part)
+        self._now = now
+        self._files = RunFiles(objects, now=now, part=part)
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -45,19 +66,7 @@ class ObjectSnapshots:
             runs = self._write_all(block, entries)
         else:
             runs = self._write_changes(block, list(entries), base, most)
-        manifest = Manifest(
-            machine=block.machine,
-            number=block.number,
-            hash=block.hash,
-            digest=block.header.digest,
-            sum=digest.to_bytes(block.total).hex(),
-            rows=block.header.keys,
-            runs=runs,
-            time=block.header.time,
-            code=block.header.code,
-            epoch=block.header.epoch,
-            ordinal=block.header.ordinal + block.actions,
-        )
+        manifest = _manifest_of(block, runs)
         key = manifest_key(block.machine, block.number)
         if self._objects.put_new(key, manifest.to_bytes()):
             return manifest
@@ -104,6 +113,16 @@ class ObjectSnapshots:
         self._objects.put_new(key, manifest.to_bytes())
         return key
 
+    def upload(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> str:
+        """See `SnapshotStore.upload`."""
+        return self.pin(_manifest_of(block, self._write_all(block, entries)))
+
+    def retire(self, manifest: Manifest) -> None:
+        """See `SnapshotStore.retire`. The copy first, so that its runs are named at any moment."""
+        copy = retired_key(manifest.machine, manifest.number, self._now())
+        self._objects.put_new(copy, manifest.to_bytes())
+        self._objects.delete([manifest.key])
+
     # -- manifests ---------------------------------------------------------------------------
 
     def get(self, machine: str, number: int) -> Manifest | None:
@@ -124,18 +143,41 @@ class ObjectSnapshots:
 
     def numbers(self, machine: str) -> list[int]:
         """See `SnapshotStore.numbers`."""
-        names = (
-            each.key.rpartition("/")[2] for each in self._objects.list(snapshots_prefix(machine))
-        )
         return [
-            int(stem)
-            for stem, _, kind in (name.partition(".") for name in names)
-            if kind == "json" and stem.isdigit()
+            number
+            for each in self._objects.list(snapshots_prefix(machine))
+            if (number := _number_in(each.key)) is not None
         ]
+
+    def roots(self, machine: str) -> list[str]:
+        """See `SnapshotStore.roots`. Lists in the order in which manifests are copied."""
+        current = [
+            each.key
+            for each in self._objects.list(snapshots_prefix(machine))
+            if _number_in(each.key) is not None
+        ]
+        pinned = [each.key for each in self._objects.list(pinned_prefix(machine))]
+        retired = [
+            each.key
+            for each in self._objects.list(retired_prefix(machine))
+            if not self._is_over(each)
+        ]
+        return [*current, *pinned, *retired]
+
+    def leftovers(self, machine: str) -> list[Stored]:
+        """See `SnapshotStore.leftovers`."""
+        return [each for each in self._objects.list(retired_prefix(machine)) if self._is_over(each)]
+
+    def _is_over(self, retired: Stored) -> bool:
+        return retired.modified <= self._now() - RETIRED_STAYS
 
     def _manifest(self, data: bytes, key: str) -> Manifest:
         manifest = Manifest.from_bytes(data, key)
-        if key not in {manifest.key, pinned_key(manifest.machine, manifest.number, manifest.hash)}:
+        retired = f"{retired_prefix(manifest.machine)}{manifest.number:012d}-"
+        if not key.startswith(retired) and key not in {
+            manifest.key,
+            pinned_key(manifest.machine, manifest.number, manifest.hash),
+        }:
             raise Corrupted(
                 f"{key} holds the snapshot of block {manifest.number} of machine "
                 f"{manifest.machine!r}"
@@ -154,18 +196,26 @@ class ObjectSnapshots:
                         return entry[1]
         return None
 
-    def scan(self, manifest: Manifest, prefix: str) -> Iterator[tuple[str, Canonical]]:
+    def scan(
+        self, manifest: Manifest, prefix: str = "", *, after: str = FIRST, upto: str = LAST
+    ) -> Iterator[tuple[str, Canonical]]:
         """See `SnapshotStore.scan`. Reads only files that may hold such keys."""
         streams = []
         for generation in manifest.generations:
             runs = [
                 run
                 for run in generation
-                if run.last >= prefix and (run.first <= prefix or run.first.startswith(prefix))
+                if run.last >= prefix
+                and (run.first <= prefix or run.first.startswith(prefix))
+                and run.last > after
+                and run.first <= upto
             ]
             streams.append(self._stream(runs, manifest))
-        entries = _present(_newest(streams))
-        return (entry for entry in entries if entry[0].startswith(prefix))
+        for key, value in _present(_newest(streams)):
+            if key > upto:
+                return
+            if key > after and key.startswith(prefix):
+                yield key, value
 
     def entries(self, manifest: Manifest) -> Iterator[tuple[str, Canonical]]:
         """See `SnapshotStore.entries`. Holds one file of each generation in memory, packed."""
@@ -185,6 +235,28 @@ class ObjectSnapshots:
                 raise Corrupted(f"{manifest.key} names runs that overlap at key {run.first!r}")
             before = run.last
             yield from self._files.read(run, manifest.key)
+
+
+def _number_in(key: str) -> int | None:
+    """The block in the key of a manifest; None if the object is none."""
+    stem, _, kind = key.rpartition("/")[2].partition(".")
+    return int(stem) if kind == "json" and stem.isdigit() else None
+
+
+def _manifest_of(block: Block, runs: tuple[Run, ...]) -> Manifest:
+    return Manifest(
+        machine=block.machine,
+        number=block.number,
+        hash=block.hash,
+        digest=block.header.digest,
+        sum=digest.to_bytes(block.total).hex(),
+        rows=block.header.keys,
+        runs=runs,
+        time=block.header.time,
+        code=block.header.code,
+        epoch=block.header.epoch,
+        ordinal=block.header.ordinal + block.actions,
+    )
 
 
 def _newest(generations: list[Iterator[Entry]]) -> Iterator[Entry]:

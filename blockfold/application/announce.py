@@ -1,7 +1,8 @@
 """Tell the world about committed blocks: the Blocks stream is the outbox.
 
 At least once, in any order between machines: consumers tell repeats by ``hash`` or ``id``. If the
-process dies, the stream delivers the same blocks again.
+process dies, the stream delivers the same blocks again: events that went out go out again, and
+checks that were asked for are asked for again.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from blockfold.application.checks import asked
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import encode_raw
-from blockfold.domain.schedule import OFF, Schedule
-from blockfold.ports import Announcement, EventBus, Machines
+from blockfold.domain.errors import BlockfoldError
+from blockfold.ports import Announcement, Checks, EventBus, MachineRecord, Machines
 
 SOURCE = "blockfold"
 """Source of what Blockfold itself says."""
@@ -26,35 +28,59 @@ BLOCK_EXECUTED = "BlockExecuted"
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """What was said.
+
+    Attributes:
+        events: How many events were published.
+        checks: How many checks were asked for.
+        trouble: Why the checks may not be asked: no reason to publish again, for the sweep makes
+            up for them.
+    """
+
+    events: int
+    checks: int = 0
+    trouble: BlockfoldError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Announcer:
-    """Publishes blocks and the events in them.
+    """Publishes blocks and the events in them, and asks for checks of machines with a policy.
 
     Attributes:
         machines: The register, with the schedules.
         bus: Where to publish.
+        checks: Where to ask whether a snapshot is due; None leaves that to the sweep.
     """
 
     machines: Machines
     bus: EventBus
+    checks: Checks | None = None
 
-    def announce(self, blocks: Sequence[Block]) -> int:
-        """Publish each block's ``BlockExecuted`` and its domain events; how many events it were.
+    def announce(self, blocks: Sequence[Block]) -> Announced:
+        """Publish each block's ``BlockExecuted`` and its domain events, then ask for checks.
 
         Raises:
             Unavailable: Some may not have been published: announce the same blocks again.
         """
-        schedules: dict[str, Schedule] = {}
+        records: dict[str, MachineRecord | None] = {}
         announcements: list[Announcement] = []
         for block in blocks:
-            if block.machine not in schedules:
-                record = self.machines.get(block.machine)
-                schedules[block.machine] = record.schedule if record else OFF
-            announcements.append(
-                block_executed(block, due=schedules[block.machine].due(block.number))
-            )
+            if block.machine not in records:
+                records[block.machine] = self.machines.get(block.machine)
+            record = records[block.machine]
+            due = record is not None and record.schedule.due(block.number)
+            announcements.append(block_executed(block, due=due))
             announcements.extend(domain_events(block))
         self.bus.publish(announcements)
-        return len(announcements)
+        wanted = asked(blocks, records)
+        if not wanted or self.checks is None:
+            return Announced(len(announcements))
+        try:
+            self.checks.later(wanted)
+        except BlockfoldError as error:
+            return Announced(len(announcements), trouble=error)
+        return Announced(len(announcements), len(wanted))
 
 
 def block_executed(block: Block, *, due: bool) -> Announcement:

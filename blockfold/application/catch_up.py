@@ -1,21 +1,30 @@
 """Bring a machine's state table up to its log, restore and fork blocks included.
 
 Safe to run anywhere, by anyone, at the same time: every write is fenced by its block's number,
-and what is done already is fenced off or found equal.
+and what is done already is fenced off or found equal. How far a restore is stands in the
+machine's record, by key, so that any process goes on where the last one was stopped.
+
+What happens if the process dies after some writes: the next one compares again what came after
+the last note, at most `NOTE` keys and a chunk. After a note: it goes on from there. After
+``flushed`` was raised: nothing is left to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from blockfold.application.caught_up import Behind, CaughtUp, Counts, Filled
+from blockfold.application.difference import compare
 from blockfold.application.flush import unstored
 from blockfold.application.history import origin_manifest
 from blockfold.domain.block import Block
-from blockfold.domain.canonical import Canonical
-from blockfold.domain.errors import Unavailable
+from blockfold.domain.errors import NotFound, Refused
 from blockfold.domain.replay import contiguous
-from blockfold.ports import BlockLog, Clock, Machines, Row, SnapshotStore, StateTable, Write
+from blockfold.domain.spans import FIRST, LAST, Span, gaps
+from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable, Write
+
+__all__ = ["Behind", "CatchUp", "CaughtUp", "Counts", "Filled"]
 
 CHUNK = 500
 """Most writes between two looks at the clock."""
@@ -26,26 +35,12 @@ CHUNK_BYTES = 1024 * 1024
 LOOK = 1_000
 """Keys that are compared between two looks at the clock."""
 
+NOTE = 5_000
+"""Keys after which the place in a restore is noted. One write unit each time: a thousandth of what
+comparing and writing them costs."""
+
 PAUSED = 10
 """Runs that are kept to go on with; the oldest is dropped first."""
-
-
-class Behind(Unavailable):
-    """Time ran out before the state table had caught up; a further run goes on from there."""
-
-
-@dataclass(slots=True)
-class CaughtUp:
-    """What was done.
-
-    Attributes:
-        number: The block that the table stands at.
-        restores: For each restore and fork block on the way, how many keys were stored for it,
-            and how many deleted.
-    """
-
-    number: int
-    restores: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +65,19 @@ class CatchUp:
     look_first: bool = False
     _paused: dict[str, _Run] = field(default_factory=dict, repr=False, compare=False)
 
-    def run(self, machine: str, *, deadline: float) -> CaughtUp:
-        """Bring the table up to the head.
+    def run(self, machine: str, *, deadline: float, before: int | None = None) -> CaughtUp:
+        """Bring the table up to the head, or only to the block before another.
 
         Ordinary blocks are coalesced to one write a key. A restore or fork block first has all
         before it flushed, then writes only the difference between its snapshot and the table.
 
-        When time runs out, what was found so far is written; the next run of this object goes on
-        right there, that of another compares rows again but finds them equal.
+        When time runs out, what was found so far is written and the place is noted; the next run
+        goes on from there, whoever makes it.
 
         Args:
             machine: The machine's id.
             deadline: When to stop, by the clock's ``monotonic``.
+            before: Leave this block and those after it.
 
         Returns:
             What was done, by the paused runs before this one too.
@@ -91,7 +87,7 @@ class CatchUp:
             Unavailable: A store failed; a further run goes on from what is stored.
             Corrupted: Log or snapshot are damaged.
         """
-        run = self._paused.pop(machine, None) or _Run(self, machine)
+        run = self._paused.pop(machine, None) or _Run(self, machine, before)
         if not run.go_on(deadline):
             self._paused[machine] = run
             if len(self._paused) > PAUSED:
@@ -99,13 +95,47 @@ class CatchUp:
             raise Behind(
                 f"machine {machine!r} is catching up with its log and stands at block "
                 f"{run.result.number}",
-                hint="the next call goes on from there",
+                run.result,
             )
         return run.result
 
     def forget(self, machine: str) -> None:
         """Drop a run that was paused."""
         self._paused.pop(machine, None)
+
+    def fill(self, machine: str, number: int, span: Span, *, deadline: float) -> Filled:
+        """Bring the table up to a restore block for some of the keys.
+
+        ``flushed`` stays as it is: `run` raises it when nothing is left, which it finds noted.
+
+        Args:
+            machine: The machine's id.
+            number: The block; all before it must be flushed.
+            span: The keys.
+            deadline: When to stop, by the clock's ``monotonic``.
+
+        Raises:
+            NotFound: There is no such block.
+            Refused: It is no restore block, or blocks before it are not flushed.
+            Unavailable: A store failed; a further call goes on from what is noted.
+            Corrupted: Log or snapshot are damaged.
+        """
+        record = self.machines.get(machine)
+        flushed = record.flushed if record else 0
+        block = self.log.get(machine, number)
+        if block is None:
+            raise NotFound(f"machine {machine!r} has no block {number}")
+        if block.body.origin is None:
+            raise Refused(f"block {number} of machine {machine!r} is no restore")
+        if flushed >= number:
+            return Filled(done=True)
+        if flushed < number - 1:
+            raise Refused(
+                f"block {number} of machine {machine!r} must wait: its table stands at "
+                f"block {flushed}",
+                hint="go on with the restore: that flushes first what came before it",
+            )
+        return _Run(self, machine).fill(block, span, deadline)
 
 
 class _Run:
@@ -115,8 +145,9 @@ class _Run:
     same, so the fence keeps it.
     """
 
-    def __init__(self, ports: CatchUp, machine: str) -> None:
+    def __init__(self, ports: CatchUp, machine: str, before: int | None = None) -> None:
         self.result = CaughtUp(0)
+        self._last = None if before is None else before - 1
         self._ports = ports
         self._machine = machine
         self._deadline = 0.0
@@ -128,13 +159,20 @@ class _Run:
         self._deadline = deadline
         return next(self._pauses, _DONE) is _DONE
 
+    def fill(self, block: Block, span: Span, deadline: float) -> Filled:
+        """Work on some keys of a restore until they are done or time is out."""
+        self._deadline = deadline
+        counts = Counts()
+        done = next(self._bring_back(block, span, counts), _DONE) is _DONE
+        return Filled(done, counts.written, counts.deleted)
+
     def _work(self) -> Iterator[None]:
         """All there is to do; yields whenever time is out."""
         ports, machine = self._ports, self._machine
         record = ports.machines.get(machine) or ports.machines.register(machine)
         self._flushed = self.result.number = record.flushed
         pending: dict[str, Write] = {}
-        unflushed = ports.log.read(machine, record.flushed + 1)
+        unflushed = ports.log.read(machine, record.flushed + 1, self._last)
         for block in contiguous(machine, record.flushed, unflushed):
             if self._is_late():
                 yield from self._flush(pending)
@@ -148,15 +186,16 @@ class _Run:
                     yield from self._flush(pending)
                 continue
             yield from self._flush(pending)
-            counts = yield from self._store(self._difference(block), look_first=False)
-            self.result.restores[block.number] = counts
+            counts = self.result.restores[block.number] = Counts()
+            yield from self._bring_back(block, (FIRST, LAST), counts)
             self.result.number = block.number
             self._raise_flushed()
         yield from self._flush(pending)
 
     def _flush(self, pending: dict[str, Write]) -> Iterator[None]:
         """Store the changes of all blocks so far."""
-        yield from self._store(iter(pending.values()), look_first=self._ports.look_first)
+        found = ((write.key, write) for write in pending.values())
+        yield from self._store(found, Counts(), look_first=self._ports.look_first)
         pending.clear()
         self._raise_flushed()
 
@@ -165,18 +204,37 @@ class _Run:
             self._ports.machines.raise_watermark(self._machine, "flushed", self.result.number)
             self._flushed = self.result.number
 
-    def _difference(self, block: Block) -> Iterator[Write | None]:
-        ports = self._ports
-        target = ports.snapshots.entries(origin_manifest(ports.snapshots, block))
-        return compare(target, ports.table.scan(block.machine), block.number)
+    def _bring_back(self, block: Block, span: Span, counts: Counts) -> Iterator[None]:
+        """Store what a restore block changes within a span, but for what is noted as done."""
+        ports, machine, number = self._ports, self._machine, block.number
+        manifest = origin_manifest(ports.snapshots, block)
+        record = ports.machines.get(machine)
+        noted = record.restoring if record else None
+        spans = noted.spans if noted is not None and noted.number == number else ()
+        for gap in gaps(spans, *span):
+
+            def note(key: str, owner: str = gap.owner) -> None:
+                ports.machines.note_restored(machine, number, owner, key)
+
+            target = ports.snapshots.scan(manifest, after=gap.after, upto=gap.upto)
+            rows = ports.table.between(machine, gap.after, gap.upto)
+            yield from self._store(compare(target, rows, number), counts, note)
+            if (gap.upto, span) != (LAST, (FIRST, LAST)):  # else ``flushed`` says it all
+                note(gap.upto)
 
     def _store(
-        self, found: Iterator[Write | None], *, look_first: bool
-    ) -> Generator[None, None, tuple[int, int]]:
-        """Store what is found; how many keys were stored and how many deleted."""
-        written = deleted = size = 0
+        self,
+        found: Iterable[tuple[str, Write | None]],
+        counts: Counts,
+        note: Callable[[str], None] | None = None,
+        *,
+        look_first: bool = False,
+    ) -> Generator[None]:
+        """Store what is found, note the place now and then, and yield when time is out."""
+        size = since = 0
         chunk: list[Write] = []
-        for seen, write in enumerate(found, start=1):
+        for seen, (key, write) in enumerate(found, start=1):
+            since += 1
             if write is not None:
                 chunk.append(write)
                 size += len(write.key) + len(write.value or b"")
@@ -184,17 +242,17 @@ class _Run:
             if not full and seen % LOOK:
                 continue
             late = self._is_late()
-            if full or late:
+            if full or late or since >= NOTE:
                 self._write(chunk, look_first)
-                deleted += _deletions(chunk)
-                written += len(chunk) - _deletions(chunk)
+                counts.add(chunk)
                 chunk, size = [], 0
+            if note is not None and (late or since >= NOTE):
+                note(key)
+                since = 0
             if late:
                 yield
         self._write(chunk, look_first)
-        deleted += _deletions(chunk)
-        written += len(chunk) - _deletions(chunk)
-        return written, deleted
+        counts.add(chunk)
 
     def _write(self, chunk: list[Write], look_first: bool) -> None:
         if look_first:
@@ -207,39 +265,3 @@ class _Run:
 
 
 _DONE = object()
-
-
-def _deletions(writes: list[Write]) -> int:
-    return sum(1 for write in writes if write.value is None)
-
-
-def difference(
-    target: Iterator[tuple[str, Canonical]], rows: Iterator[Row], number: int
-) -> Iterator[Write]:
-    """What turns the rows into the target, in key order; both are read as streams.
-
-    Args:
-        target: The wanted state, in key order.
-        rows: The table, in key order, tombstones included.
-        number: The block that the writes belong to.
-    """
-    return (write for write in compare(target, rows, number) if write is not None)
-
-
-def compare(
-    target: Iterator[tuple[str, Canonical]], rows: Iterator[Row], number: int
-) -> Iterator[Write | None]:
-    """The same with None for each key that needs no write, so that a caller gets to stop there."""
-    row = next(rows, None)
-    for key, value in target:
-        while row is not None and row.key < key:
-            yield None if row.value is None else Write(row.key, None, number)
-            row = next(rows, None)
-        if row is None or row.key != key:
-            yield Write(key, value, number, new=True)
-            continue
-        yield None if row.value == value else Write(key, value, number)
-        row = next(rows, None)
-    while row is not None:
-        yield None if row.value is None else Write(row.key, None, number)
-        row = next(rows, None)

@@ -1,4 +1,4 @@
-"""The dumper: makes the snapshots that are due, and answers its six calls.
+"""The dumper: makes the snapshots that are due by count, and answers its seven calls.
 
 What happens if the process dies: after storing a run, the next dump stores the same run again or
 finds it; after the manifest, the next one finds that; after ``dumped`` was raised, nothing is
@@ -7,11 +7,12 @@ missing. A run that no manifest names is garbage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from blockfold.application.history import Delta, History, check_snapshot
+from blockfold.application.kept_settings import KeptSettings
 from blockfold.domain import schedule as schedules
 from blockfold.domain.errors import BlockfoldError, Corrupted, NotFound, Unavailable
 from blockfold.domain.manifest import Manifest
@@ -35,7 +36,9 @@ class Status:
         changed: Whether the call changed or made anything.
         reason: Why it did not, if that was not what the caller asked for.
         last_snapshot: Number of the newest snapshot, or None.
-        next_due: The next due block, or None if none is.
+        next_due: The next block that is due by count, or None if none is.
+        policy: How fresh the newest snapshot is kept besides, by field (`Policy`); None if
+            nothing was promised.
     """
 
     machine: str
@@ -45,6 +48,7 @@ class Status:
     last_snapshot: int | None
     next_due: int | None
     reason: str | None = None
+    policy: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +60,26 @@ class Dumper:
         machines: The register, with the schedules.
         snapshots: The snapshots.
         clock: Time.
+        kept: Where copies of changed settings are kept; None keeps none.
     """
 
     log: BlockLog
     machines: Machines
     snapshots: SnapshotStore
     clock: Clock
+    kept: KeptSettings | None = None
 
     # -- snapshots -------------------------------------------------------------------------
 
-    def dump(self, machine: str, number: int) -> tuple[Manifest, bool]:
+    def dump(
+        self, machine: str, number: int, *, deadline: float | None = None
+    ) -> tuple[Manifest, bool]:
         """A snapshot of exactly that block, and whether it was made now.
+
+        Args:
+            machine: The machine's id.
+            number: The block.
+            deadline: When to be done, by the clock's ``monotonic``: bounds what is merged.
 
         Raises:
             NotFound: There is no such machine or block.
@@ -84,7 +97,7 @@ class Dumper:
             return there, False
         delta = self._history.since(machine, number)
         self._history.forward(delta, number)
-        return self._save(delta, None), True
+        return self._save(delta, None if deadline is None else self._rows(deadline)), True
 
     def make_due(self, machine: str, upto: int, *, deadline: float) -> list[Manifest]:
         """Make every due snapshot up to a block that was not made yet, oldest first.
@@ -111,9 +124,9 @@ class Dumper:
                 if delta is None or delta.head.number > number:
                     delta = self._history.since(machine, number)
                 self._history.forward(delta, number)
-                seconds = deadline - self.clock.monotonic()
-                made.append(self._save(delta, max(0, int(seconds * MERGED_PER_SECOND))))
+                made.append(self._save(delta, self._rows(deadline)))
             self.machines.raise_dumped(record, number or upto)
+            self._note(record, number)
             record = self._record(machine)
         return made
 
@@ -128,11 +141,8 @@ class Dumper:
         """
         made: dict[str, list[Manifest]] = {}
         trouble: BlockfoldError | None = None
-        hour = self.clock.now() // 3_600_000
-        records = [record for record in self.machines.list() if record.schedule.may_be_due]
-        # Another order each time, so that none is always behind the deadline.
-        records.sort(key=lambda record: sha256(f"{hour}/{record.machine}".encode()).digest())
-        for record in records:
+        listed = (record for record in self.machines.list() if record.schedule.may_be_due)
+        for record in in_turn(listed, self.clock.now()):
             if self.clock.monotonic() >= deadline:
                 break
             try:
@@ -149,17 +159,30 @@ class Dumper:
     # -- calls -----------------------------------------------------------------------------
 
     def start(self, machine: str) -> Status:
-        """Run with the stored count; without one it stays off."""
+        """Run with the stored count and policy; with neither it stays off."""
         return self._change(machine, schedules.start)
 
     def stop(self, machine: str) -> Status:
-        """Be off, and keep the count."""
+        """Be off, and keep count and policy."""
         return self._change(machine, schedules.stop)
 
     def set_count(self, machine: str, count: object) -> Status:
         """Run with this count, also if stopped; None forgets it; anything else changes nothing."""
         return self._change(
             machine, lambda schedule, head: schedules.set_count(schedule, head, count)
+        )
+
+    def set_policy(self, machine: str, **fields: object) -> Status:
+        """Set fields of the policy and run, also if stopped; None clears a field.
+
+        A value that cannot be changes nothing.
+
+        Args:
+            machine: The machine's id.
+            **fields: ``quiet``, ``quiet_most``, ``minutes``, ``bytes``, see `Policy`.
+        """
+        return self._change(
+            machine, lambda schedule, head: schedules.set_policy(schedule, head, fields)
         )
 
     def dump_now(self, machine: str, at: int | None = None) -> Status:
@@ -169,12 +192,13 @@ class Dumper:
             NotFound: There is no such machine or block.
         """
         record = self._record(machine)
-        _, made = self.dump(machine, self._head(machine) if at is None else at)
+        manifest, made = self.dump(machine, self._head(machine) if at is None else at)
+        self._note(record, manifest.number)
         reason = None if made else "that snapshot exists already"
         return self._status(record, changed=made, reason=reason)
 
     def status(self, machine: str) -> Status:
-        """Count, running, last snapshot, next due.
+        """Count, policy, running, last snapshot, next due.
 
         Raises:
             NotFound: There is no such machine.
@@ -192,12 +216,19 @@ class Dumper:
             record = self._record(machine)
             change = call(record.schedule, self._head(machine))
             if not change.changed:
+                self._keep(record)  # whoever made the change may have died before
                 return self._status(record, changed=False, reason=change.reason)
             if self.machines.set_schedule(record, change.schedule):
-                return self._status(self._record(machine), changed=True)
+                record = self._record(machine)
+                self._keep(record)
+                return self._status(record, changed=True)
         raise Unavailable(
             f"the dumper settings of machine {machine!r} changed {CHANGE_ATTEMPTS} times meanwhile"
         )
+
+    def _keep(self, record: MachineRecord) -> None:
+        if self.kept is not None:
+            self.kept.keep(record)
 
     def _status(self, record: MachineRecord, *, changed: bool, reason: str | None = None) -> Status:
         numbers = self.snapshots.numbers(record.machine)
@@ -210,7 +241,17 @@ class Dumper:
             last_snapshot=numbers[-1] if numbers else None,
             next_due=record.schedule.next_due(self._head(record.machine)),
             reason=reason,
+            policy=setting.policy.in_force if setting.policy else None,
         )
+
+    def _note(self, record: MachineRecord, number: int | None) -> None:
+        """Spare a policy in force the snapshot of blocks that have one; not when it is due next."""
+        if number is not None and number > record.newest and record.schedule.current.fresh:
+            self.machines.note_snapshot(record.machine, number, record.noted)
+
+    def _rows(self, deadline: float) -> int:
+        """How many rows may be merged until then."""
+        return max(0, int((deadline - self.clock.monotonic()) * MERGED_PER_SECOND))
 
     def _record(self, machine: str) -> MachineRecord:
         record = self.machines.get(machine)
@@ -235,3 +276,14 @@ class Dumper:
             # A run of the base is damaged: the log has all that a whole new snapshot needs.
             whole = self._history.from_log(block.machine, block.number)
             return self.snapshots.save(block, whole.sorted_entries())
+
+
+def in_turn(records: Iterable[MachineRecord], now: int) -> list[MachineRecord]:
+    """Machines in another order each hour, so that none is always behind the deadline.
+
+    Args:
+        records: What is kept of them.
+        now: Milliseconds since 1970 UTC.
+    """
+    hour = now // 3_600_000
+    return sorted(records, key=lambda record: sha256(f"{hour}/{record.machine}".encode()).digest())

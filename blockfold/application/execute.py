@@ -31,13 +31,13 @@ from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
 from blockfold.domain.apply import Guard, unguarded
 from blockfold.domain.block import Block
-from blockfold.domain.errors import BlockConflict, BlockfoldError
+from blockfold.domain.errors import BlockConflict, BlockfoldError, Corrupted
 from blockfold.domain.execute import execute
 from blockfold.domain.limits import Limits
 from blockfold.domain.machine import Machine
 from blockfold.domain.marks import sift
 from blockfold.domain.schedule import OFF, Schedule
-from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable
+from blockfold.ports import Archive, BlockLog, Clock, Machines, SnapshotStore, StateTable
 
 CACHED_MACHINES = 500
 CACHED_BYTES = 256 * 1024 * 1024
@@ -123,6 +123,7 @@ class Executor:
         guard: Bounds each reducer's time.
         limits: When a block is full.
         bounds: How far the state table may lag.
+        archive: Where blocks of a machine that seems to be new would stand, if it is not.
     """
 
     machine: Machine
@@ -135,6 +136,7 @@ class Executor:
     guard: Guard = unguarded
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
+    archive: Archive | None = None
     _tails: OrderedDict[str, tuple[Tail, float]] = field(default_factory=OrderedDict)
     _catch_up: CatchUp = field(init=False, repr=False)
 
@@ -265,8 +267,21 @@ class Executor:
             tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
         self._catch_up.forget(machine)
         if tail.head.number == 0:
+            self._check_new(machine)
             self.machines.register(machine, self.schedule)
         return tail
+
+    def _check_new(self, machine: str) -> None:
+        """A machine without blocks is new, unless its archive says that they were lost.
+
+        Raises:
+            Corrupted: They were.
+        """
+        if self.archive is not None and self.archive.segments(machine):
+            raise Corrupted(
+                f"machine {machine!r} has no blocks in its table, but archived ones: it lost them",
+                hint="`blockfold rebuild` puts them back; actions wait in the queue until then",
+            )
 
     def _remember(self, tail: Tail) -> None:
         """The log just confirmed this head."""

@@ -163,10 +163,18 @@ class History:
         """
         for block in self.log.read(replica.head.machine, replica.head.number + 1, number):
             replica.advance(block)
-        if replica.head.number != number:
+        self.check_reached(replica.head.machine, replica.head.number, number)
+
+    @staticmethod
+    def check_reached(machine: str, reached: int, number: int) -> None:
+        """Make sure that reading came to the block that it was meant to.
+
+        Raises:
+            NotFound: The log ended before it.
+        """
+        if reached != number:
             raise NotFound(
-                f"the log of machine {replica.head.machine!r} ends at block "
-                f"{replica.head.number}, before block {number}"
+                f"the log of machine {machine!r} ends at block {reached}, before block {number}"
             )
 
 

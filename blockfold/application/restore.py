@@ -8,78 +8,34 @@ the state table up to it (`blockfold.application.catch_up`) before anything else
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from blockfold.application.catch_up import CatchUp, difference
+from blockfold.application.catch_up import Behind, CatchUp, Counts, Filled
 from blockfold.application.dump import Dumper
-from blockfold.application.history import History
-from blockfold.application.points import newest_at
+from blockfold.application.epoch import in_epoch
+from blockfold.application.history import origin_manifest
+from blockfold.application.plan import Plan, Planner, Target, exists
+from blockfold.application.progress import Progress, progress, spans_of
 from blockfold.domain.block import Block, Body, Head
 from blockfold.domain.errors import (
     BlockConflict,
     BlockfoldError,
-    Misconfigured,
+    Corrupted,
     NotFound,
     Refused,
 )
 from blockfold.domain.execute import seal
 from blockfold.domain.manifest import Manifest, Origin
 from blockfold.domain.schedule import Schedule
-from blockfold.ports import BlockLog, Clock, Machines, Row, SnapshotStore, StateTable
+from blockfold.domain.spans import Span
+from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable
+
+__all__ = ["ATTEMPTS", "Plan", "Restored", "Restorer", "Target"]
 
 CODE = "restore/1"
-"""What a restore or fork block says about the code that made it."""
+"""What a restore, fork or import block says about the code that made it."""
 
 ATTEMPTS = 20
 """How often to try again to append while actions are being executed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which state to bring back: exactly one of block, snapshot and time.
-
-    Attributes:
-        machine: Whose state.
-        block: A block's number.
-        snapshot: A snapshot's number; the snapshot must exist.
-        time: Milliseconds since 1970 UTC: the newest block at or before it.
-        fork: Id of a new machine to start from it; None brings it back in place.
-    """
-
-    machine: str
-    block: int | None = None
-    snapshot: int | None = None
-    time: int | None = None
-    fork: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a restore will do.
-
-    Attributes:
-        machine: The machine that gets the state.
-        source: The machine that it comes from.
-        number: The block that it comes from.
-        hash: That block's hash.
-        digest: The state digest there.
-        rows: Entries of that state.
-        writes: Keys to store.
-        deletes: Keys to delete.
-        next: The number that the new block would have now.
-        snapshot: Whether a snapshot of that block exists already.
-    """
-
-    machine: str
-    source: str
-    number: int
-    hash: str
-    digest: str
-    rows: int
-    writes: int
-    deletes: int
-    next: int
-    snapshot: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +46,10 @@ class Restored:
         block: The block that was appended.
         manifest: Object key of the snapshot that it names.
         restored: The block that was brought back.
-        written: Keys stored for it; fewer than planned if someone else helped.
+        written: Keys stored for it by this call; fewer than planned if someone else helped.
         deleted: Keys deleted for it, likewise.
+        done: Whether the state table holds it; else time ran out, and `Restorer.resume` goes on.
+        share: How much of it the state table holds, from 0 to 1.
     """
 
     block: Block
@@ -99,6 +57,8 @@ class Restored:
     restored: int
     written: int
     deleted: int
+    done: bool = True
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +71,7 @@ class Restorer:
         machines: The register.
         snapshots: The snapshots.
         clock: Time.
-        schedule: The dumper schedule of a machine that is started by a fork.
+        schedule: The dumper schedule of a machine that is started by a fork or import.
     """
 
     log: BlockLog
@@ -121,105 +81,221 @@ class Restorer:
     clock: Clock
     schedule: Schedule
 
-    def plan(self, target: Target) -> Plan:
+    def plan(self, target: Target, *, deadline: float = float("inf")) -> Plan:
         """What `carry_out` would do, changing nothing.
-
-        Raises:
-            NotFound: There is no such machine, block or snapshot.
-            Refused: The machine to fork into exists already.
-            Corrupted: Log or snapshots are damaged.
-        """
-        number = self._number(target)
-        replica = History(self.log, self.snapshots).at(target.machine, number)
-        if target.fork is None:
-            head = self._head(target.machine)
-            now = History(self.log, self.snapshots).at(target.machine, head)
-            rows = iter([Row(key, value, 0) for key, value in now.sorted_entries()])
-        else:
-            self._check_fork(target, number)
-            head, rows = 0, iter(())
-        writes = list(difference(replica.sorted_entries(), rows, head + 1))
-        return Plan(
-            machine=target.fork or target.machine,
-            source=target.machine,
-            number=number,
-            hash=replica.head.hash,
-            digest=replica.head.digest,
-            rows=len(replica.entries),
-            writes=sum(1 for write in writes if write.value is not None),
-            deletes=sum(1 for write in writes if write.value is None),
-            next=head + 1,
-            snapshot=self.snapshots.get(target.machine, number) is not None,
-        )
-
-    def carry_out(self, target: Target, *, deadline: float) -> Restored:
-        """Pin a snapshot, append the block that says ``state := that``, and bring the table up.
 
         Args:
             target: Which state, and where to.
+            deadline: When to stop counting; what it takes is an upper bound then.
+
+        Raises:
+            NotFound: There is no such machine, block or snapshot.
+            Refused: The machine to start exists already.
+            Corrupted: Log or snapshots are damaged.
+        """
+        planner = self._planner
+        return planner.counted(planner.outline(target), deadline=deadline)
+
+    def outline(self, target: Target) -> Plan:
+        """A plan without counts: see `Planner.outline`."""
+        return self._planner.outline(target)
+
+    def carry_out(
+        self, what: Plan | Target, *, deadline: float, begin_only: bool = False
+    ) -> Restored:
+        """Pin a snapshot, append the block that says ``state := that``, and bring the table up.
+
+        A plan holds if the block that it brings back is still that one, and no other restore
+        came since. Actions that were committed since then do not matter: the restore comes after
+        them, and only its counts differ. A target is planned first, without counting.
+
+        Args:
+            what: Which state, and where to.
             deadline: When to stop writing the table, by the clock's ``monotonic``.
+            begin_only: Append the block, and leave the table to `resume` or `fill`.
 
         Raises:
             NotFound: There is no such machine, block or snapshot; nothing was changed.
-            Refused: Another restore was first, or the machine to fork into exists already;
+            Refused: Another restore was first, or the machine to start exists already;
                 nothing was changed.
             Unavailable: A service failed. If the restore block was appended, the next call of
                 anyone brings the table up to it.
             Corrupted: Log or snapshots are damaged; nothing was changed.
         """
-        number = self._number(target)
-        if target.fork is not None:
-            begun = self._check_fork(target, number)
-            if begun is not None:
-                return self._finished(begun, deadline)
-        dumper = Dumper(self.log, self.machines, self.snapshots, self.clock)
-        manifest, _ = dumper.dump(target.machine, number)
-        for _ in self.snapshots.entries(manifest):
-            pass  # reads all of it: a damaged snapshot must be found before the log names it
-        pinned = self.snapshots.pin(manifest)
-        if target.fork is None:
-            block = self._append_restore(manifest, pinned)
+        if isinstance(what, Target):
+            plan = self._planner.outline(what)
         else:
-            self.machines.register(target.fork, self.schedule)
-            block = self._append_fork(manifest, pinned, target.fork)
+            plan = what
+            self._check(plan)
+        block = plan.begun or self._begin(plan)
+        if begin_only:
+            return self._restored(block, Counts(), done=False)
         return self._finished(block, deadline)
+
+    def resume(self, machine: str, *, deadline: float) -> Restored:
+        """Go on with the newest restore, fork or import of a machine.
+
+        Raises:
+            NotFound: There is none whose state the table lacks.
+            Unavailable: A service failed; the next call goes on.
+            Corrupted: Log or snapshots are damaged.
+        """
+        block = self._unfinished(machine)
+        if block is None:
+            raise NotFound(
+                f"no restore of machine {machine!r} is under way",
+                hint="its state table holds all that its restores brought back",
+            )
+        return self._finished(block, deadline)
+
+    def fill(self, machine: str, number: int, span: Span, *, deadline: float) -> Filled:
+        """Go on with a restore for some of the keys: see `CatchUp.fill`."""
+        return self._catch_up.fill(machine, number, span, deadline=deadline)
+
+    def settle(self, machine: str, *, deadline: float) -> bool:
+        """Flush what came before the newest restore, so that `fill` can begin; whether it can.
+
+        Raises:
+            Unavailable: A service failed; the next call goes on.
+            Corrupted: Log or snapshots are damaged.
+        """
+        block = self._unfinished(machine)
+        if block is None:
+            return True
+        try:
+            self._catch_up.run(machine, deadline=deadline, before=block.number)
+        except Behind:
+            return False
+        return True
+
+    def split(self, machine: str, most: int) -> tuple[int, list[Span]]:
+        """The newest restore that is not finished, cut by key for `fill`; 0 if there is none.
+
+        Raises:
+            Corrupted: Log or snapshots are damaged.
+        """
+        block = self._unfinished(machine)
+        if block is None:
+            return 0, []
+        return block.number, spans_of(origin_manifest(self.snapshots, block), most)
+
+    def progress(self, machine: str) -> Progress | None:
+        """How far the newest restore is that the state table does not hold; None if it holds all.
+
+        Raises:
+            Corrupted: Log or snapshots are damaged.
+        """
+        block = self._unfinished(machine)
+        return None if block is None else progress(self.machines, self.snapshots, block)
 
     # -- inside ------------------------------------------------------------------------------
 
+    @property
+    def _planner(self) -> Planner:
+        return Planner(self.log, self.machines, self.snapshots, self.clock)
+
+    @property
+    def _catch_up(self) -> CatchUp:
+        return CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock)
+
+    def _check(self, plan: Plan) -> None:
+        """Make sure that a plan made earlier still holds.
+
+        Raises:
+            Corrupted: The block that it brings back is another one now.
+            Refused: Another restore came since, or the machine to start exists.
+        """
+        if plan.kind != "import":
+            source = self.log.get(plan.source, plan.number)
+            if source is None or source.hash != plan.hash:
+                raise Corrupted(
+                    f"block {plan.number} of machine {plan.source!r} is another than was planned"
+                )
+        if plan.begun is not None:
+            return
+        for block in self.log.read(plan.machine, plan.next):
+            if plan.kind != "restore":
+                raise exists(plan)
+            if block.body.origin is not None:
+                raise _restored_since(block)
+
+    def _begin(self, plan: Plan) -> Block:
+        """Pin the state and append the block that names it."""
+        manifest = self._manifest(plan)
+        for _ in self.snapshots.entries(manifest):
+            pass  # reads all of it: a damaged snapshot must be found before the log names it
+        pinned = self.snapshots.pin(manifest)
+        origin = Origin(
+            kind=plan.kind,
+            machine=plan.source,
+            number=manifest.number,
+            hash=manifest.hash,
+            digest=manifest.digest,
+            manifest=pinned,
+        )
+        if plan.kind == "restore":
+            return self._append_restore(manifest, origin)
+        self.machines.register(plan.machine, self.schedule)
+        return self._append_first(plan, manifest, origin)
+
+    def _manifest(self, plan: Plan) -> Manifest:
+        if plan.imported is not None:
+            return self.snapshots.open(plan.imported)
+        dumper = Dumper(self.log, self.machines, self.snapshots, self.clock)
+        manifest, _ = dumper.dump(plan.source, plan.number)
+        return manifest
+
+    def _unfinished(self, machine: str) -> Block | None:
+        """The newest restore, fork or import block that is not flushed."""
+        record = self.machines.get(machine)
+        found: Block | None = None
+        for block in self.log.read(machine, (record.flushed if record else 0) + 1):
+            if block.body.origin is not None:
+                found = block
+        return found
+
     def _finished(self, block: Block, deadline: float) -> Restored:
-        """Bring the table up to a restore or fork block that was appended."""
+        """Bring the table up to a block that was appended."""
         origin = block.body.origin
         assert origin is not None, "only such blocks are appended here"
-        catch_up = CatchUp(self.log, self.table, self.machines, self.snapshots, self.clock)
         try:
-            done = catch_up.run(block.machine, deadline=deadline)
+            done = self._catch_up.run(block.machine, deadline=deadline)
+        except Behind as behind:
+            return self._restored(block, behind.done.restores.get(block.number), done=False)
         except BlockfoldError as error:
-            again = "fork it again" if origin.kind == "fork" else "do not restore again"
+            again = (
+                "do not restore again" if origin.kind == "restore" else f"{origin.kind} it again"
+            )
             raise type(error)(
                 f"machine {block.machine!r} is restored by its block {block.number}, but its "
                 f"state table is still behind: {error.message}",
                 hint=f"{again}: the next action goes on from there, too",
             ) from error
-        written, deleted = done.restores.get(block.number, (0, 0))
-        return Restored(block, origin.manifest, origin.number, written, deleted)
+        return self._restored(block, done.restores.get(block.number), done=True)
 
-    def _append_restore(self, manifest: Manifest, pinned: str) -> Block:
+    def _restored(self, block: Block, counts: Counts | None, *, done: bool) -> Restored:
+        origin = block.body.origin
+        assert origin is not None, "only such blocks are appended here"
+        counts = counts or Counts()
+        share = 1.0 if done else progress(self.machines, self.snapshots, block).share
+        return Restored(
+            block, origin.manifest, origin.number, counts.written, counts.deleted, done, share
+        )
+
+    def _append_restore(self, manifest: Manifest, origin: Origin) -> Block:
         conflict: BlockConflict | None = None
         for _ in range(ATTEMPTS):
             newest = self.log.head(manifest.machine)
             assert newest is not None, "a machine with a snapshot has blocks"
-            body = Body(marks=newest.head.marks, origin=_origin(manifest, pinned, "restore"))
-            time = max(newest.head.time, self.clock.now())
-            block = _seal(newest.head, body, manifest, time)
+            head = in_epoch(newest.head, self.machines.get(manifest.machine))
+            body = Body(marks=head.marks, origin=origin)
+            time = max(head.time, self.clock.now())
+            block = _seal(head, body, manifest, time)
             try:
                 self.log.append(block)
             except BlockConflict as error:
                 if error.winner.body.origin is not None:
-                    raise Refused(
-                        f"machine {manifest.machine!r} is being restored by someone else: "
-                        f"block {error.winner.number} is another restore",
-                        hint="look at what it brought back, then decide anew",
-                    ) from error
+                    raise _restored_since(error.winner) from error
                 conflict = error
             else:
                 return block
@@ -228,79 +304,24 @@ class Restorer:
             hint="try again, or pause its producers",
         ) from conflict
 
-    def _append_fork(self, manifest: Manifest, pinned: str, machine: str) -> Block:
-        body = Body(origin=_origin(manifest, pinned, "fork"))
+    def _append_first(self, plan: Plan, manifest: Manifest, origin: Origin) -> Block:
         time = max(manifest.time, self.clock.now())
-        block = _seal(Head(machine=machine), body, manifest, time)
+        head = in_epoch(Head(machine=plan.machine), self.machines.get(plan.machine))
+        block = _seal(head, Body(origin=origin), manifest, time)
         try:
             self.log.append(block)
         except BlockConflict as error:
-            raise self._exists(machine) from error
+            raise exists(plan) from error
         return block
 
-    def _number(self, target: Target) -> int:
-        given = [each for each in (target.block, target.snapshot, target.time) if each is not None]
-        if len(given) != 1:
-            raise Misconfigured("a restore names exactly one of block, snapshot and time")
-        head = self._head(target.machine)
-        if not head:
-            raise NotFound(
-                f"machine {target.machine!r} has no blocks", hint="`blockfold machines` lists all"
-            )
-        if target.time is not None:
-            return newest_at(self.log, target.machine, target.time, head)
-        number = given[0]
-        if not 1 <= number <= head:
-            raise NotFound(
-                f"machine {target.machine!r} has no block {number}",
-                hint=f"its blocks are 1 to {head}",
-            )
-        if target.snapshot is not None and self.snapshots.get(target.machine, number) is None:
-            raise NotFound(
-                f"machine {target.machine!r} has no snapshot of block {number}",
-                hint=f"restore block {number} instead: that works without a snapshot",
-            )
-        return number
 
-    def _check_fork(self, target: Target, number: int) -> Block | None:
-        """The fork's first block if this very fork was begun and not finished, else None.
-
-        Raises:
-            Refused: Another machine of that id exists.
-        """
-        assert target.fork is not None, "asked only of forks"
-        newest = self.log.head(target.fork)
-        if newest is None:
-            return None
-        record = self.machines.get(target.fork)
-        origin = newest.body.origin
-        if (
-            newest.number == 1
-            and origin is not None
-            and (origin.machine, origin.number) == (target.machine, number)
-            and (record is None or record.flushed < 1)
-        ):
-            return newest
-        raise self._exists(target.fork)
-
-    def _head(self, machine: str) -> int:
-        newest = self.log.head(machine)
-        return newest.number if newest else 0
-
-    def _exists(self, machine: str) -> Refused:
-        return Refused(f"machine {machine!r} exists already", hint="fork under another id")
+def _restored_since(block: Block) -> Refused:
+    return Refused(
+        f"machine {block.machine!r} is being restored by someone else: "
+        f"block {block.number} is another restore",
+        hint="look at what it brought back, then decide anew",
+    )
 
 
 def _seal(head: Head, body: Body, manifest: Manifest, time: int) -> Block:
     return seal(head, body, total=manifest.total, keys=manifest.rows, time=time, code=CODE)
-
-
-def _origin(manifest: Manifest, pinned: str, kind: Literal["restore", "fork"]) -> Origin:
-    return Origin(
-        kind=kind,
-        machine=manifest.machine,
-        number=manifest.number,
-        hash=manifest.hash,
-        digest=manifest.digest,
-        manifest=pinned,
-    )

@@ -13,6 +13,7 @@ from heapq import merge
 from itertools import islice
 from operator import itemgetter
 
+from blockfold.application.epoch import in_epoch
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
@@ -93,6 +94,7 @@ class Tail:
         record = machines.get(machine)
         newest = log.head(machine)
         head = newest.head if newest else Head(machine=machine)
+        head = in_epoch(head, record)
         flushed = record.flushed if record else 0
         if head.number < flushed:
             raise Corrupted(
@@ -252,6 +254,7 @@ def _check_table(newest: Block, table: StateTable) -> None:
         raise Corrupted(
             f"the state table of machine {newest.machine!r} lacks key {key!r} of block "
             f"{newest.number}: rows were lost",
-            hint="remove the attribute flushed of its item in the Machines table: the next action "
-            "rebuilds the state from the log",
+            hint=f"`blockfold rebuild {newest.machine}` puts them back; or remove the attribute "
+            "flushed of its item in the Machines table: the next action rebuilds the state from "
+            "the log",
         )

@@ -115,7 +115,7 @@ class Verifier:
         result.find(
             *(
                 f"the snapshot of block {number}, which was due, is missing"
-                for number in record.schedule.due_between(1, record.dumped)
+                for number in record.schedule.due_between(record.thinned + 1, record.dumped)
                 if number not in taken
             )
         )

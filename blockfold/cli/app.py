@@ -12,15 +12,22 @@ import typer
 
 from blockfold import __version__
 from blockfold.cli import local, snapshots
+from blockfold.cli.archive import archive
 from blockfold.cli.blocks import block, blocks
+from blockfold.cli.delete import delete
 from blockfold.cli.diff import diff
+from blockfold.cli.drill import drill
 from blockfold.cli.export import export
 from blockfold.cli.frames import frames
 from blockfold.cli.history import history
+from blockfold.cli.import_ import import_
 from blockfold.cli.machines import machines
 from blockfold.cli.output import errors, say
+from blockfold.cli.prune import prune
 from blockfold.cli.push import push
+from blockfold.cli.rebuild import rebuild
 from blockfold.cli.restore import restore
+from blockfold.cli.retention import retention
 from blockfold.cli.state import state
 from blockfold.cli.verify import verify
 from blockfold.domain.errors import BlockfoldError
@@ -47,10 +54,17 @@ _COMMANDS = (
     export,
     snapshots.snapshots,
     snapshots.dump,
+    archive,
+    retention,
+    prune,
     restore,
+    rebuild,
+    drill,
+    delete,
 )
 for command in _COMMANDS:
     app.command()(command)
+app.command("import")(import_)
 
 
 def _version(wanted: bool) -> None:

@@ -112,7 +112,7 @@ def origin_text(block: Block) -> str:
     origin = block.body.origin
     if origin is None:
         return ""
-    return f"{origin.kind} of {origin.machine} {origin.number}"
+    return origin.text
 
 
 def actions(block: Block) -> list[dict[str, object]]:

@@ -64,7 +64,7 @@ def _show(done: Rerun, states: Iterator[dict[str, Canonical]] | None) -> None:
     block = done.block
     name = f"block {block.number} of {block.machine}"
     if (origin := block.body.origin) is not None:
-        say(f"{name} executes nothing: it is a {origin.kind} of {origin.machine} {origin.number}")
+        say(f"{name} executes nothing: it is a {origin.text}")
         return
     if states is None:
         rows = [row for frame in done.frames for row in _rows(frame)]

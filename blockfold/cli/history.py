@@ -74,7 +74,7 @@ def _as_json(version: Version) -> dict[str, object]:
 
 def _cause(version: Version) -> str:
     if (origin := version.origin) is not None:
-        return f"{origin.kind} of {origin.machine} {origin.number}"
+        return origin.text
     if len(version.actions) == 1:
         record = version.actions[0].record
         return f"{record.type} {bytes(record.args).decode()}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from blockfold.cli.output import AsJson, MachineId, StackName, print_json, say, short
-from blockfold.client import connect
-from blockfold.domain.errors import Misconfigured
+from blockfold.bootstrap import restorer
+from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, say, short
+from blockfold.cli.restoring import Follower
+from blockfold.client import Stack, connect
+from blockfold.domain.errors import Misconfigured, NotFound
 
 
 def restore(
@@ -25,33 +27,94 @@ def restore(
     fork: Annotated[
         str | None, typer.Option("--as", metavar="M", help="Start machine M from it instead.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would do, take and cost.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a restore that was interrupted.")
+    ] = False,
     stack: StackName = None,
     json: AsJson = False,
 ) -> None:
     """Bring an old state back as a new block.
 
     Restoring the block before that one undoes it. Nothing is rewritten: the blocks in between
-    stay. Actions that are pushed meanwhile wait in the queue and come after it.
+    stay. Actions that are pushed meanwhile wait in the queue and come after it. Exact reads see
+    the old state as soon as that block stands; a large state takes its time to the table, shown
+    on stderr. Ctrl-C does not undo it: --resume goes on.
     """
     given = {"block": block, "snapshot": snapshot, "time": time}
     chosen = {name: value for name, value in given.items() if value is not None}
+    if resume:
+        if chosen or fork is not None or dry_run:
+            raise Misconfigured(
+                "--resume goes on with what was begun", hint="name the machine, and nothing else"
+            )
+        _resume(connect(stack), machine, json=json)
+        return
     if len(chosen) != 1:
         raise Misconfigured("say what to restore", hint="one of --block, --snapshot and --time")
     payload: dict[str, object] = {"machine": machine, **chosen}
     if fork is not None:
         payload["as"] = fork
+    target = connect(stack)
     if dry_run:
-        payload["dry_run"] = True
-    answer = connect(stack).call("RestoreFunctionName", payload)
+        planned = target.call("RestoreFunctionName", {**payload, "dry_run": True})
+        if json:
+            print_json(planned)
+        else:
+            _say_plan(planned)
+        return
+    answer = Follower(target, fork or machine, json=json).carry_out(payload)
     if json:
         print_json(answer)
         return
-    verb = "would bring" if dry_run else "brought"
     say(
-        f"{verb} back block {answer['restored']} of {answer['source']} as block "
-        f"{answer['number']} of {answer['machine']}: {answer['written']:,} keys written, "
-        f"{answer['deleted']:,} deleted; digest {short(answer['digest'])}"
+        f"brought back block {answer['restored']} of {answer['source']} as block "
+        f"{answer['number']} of {answer['machine']}: {counts(answer)}; "
+        f"digest {short(answer['digest'])}"
     )
-    if not dry_run and fork is None:
+    if fork is None:
         say(f"undo it with: blockfold restore {machine} --block {answer['number'] - 1}")
+
+
+def counts(answer: dict[str, Any]) -> str:
+    """What was written, as far as one call knows it."""
+    if answer["written"] is None:
+        return f"its state table holds all {answer['rows']:,} keys"
+    return f"{answer['written']:,} keys written, {answer['deleted']:,} deleted"
+
+
+def _resume(target: Stack, machine: str, *, json: bool) -> None:
+    found = restorer(target.adapters).progress(machine)
+    if found is None:
+        raise NotFound(
+            f"no restore of machine {machine!r} is under way",
+            hint="its state table holds all that its restores brought back",
+        )
+    Follower(target, machine, json=json).go_on()
+    if json:
+        print_json({"machine": machine, "number": found.number, "rows": found.rows, "done": True})
+        return
+    say(f"{machine} holds what its block {found.number} brought back: {found.rows:,} keys")
+
+
+def _say_plan(plan: dict[str, Any]) -> None:
+    """A plan in a few lines."""
+    say(
+        f"would bring back block {plan['restored']} of {plan['source']} as block "
+        f"{plan['number']} of {plan['machine']}: {plan['written']:,} keys written, "
+        f"{plan['deleted']:,} deleted; digest {short(plan['digest'])}"
+    )
+    base = "the empty state" if plan["base"] is None else f"snapshot {plan['base']}"
+    above = f" and {counted(plan['folded'], 'block')} after it" if plan["folded"] else ""
+    say(f"  {plan['rows']:,} keys, from {base}{above}")
+    takes = plan["estimate"]
+    say(
+        f"  {counted(takes['bytes'], 'byte')} in {counted(takes['requests'], 'request')}: "
+        f"{counted(takes['write_units'], 'write unit')}, "
+        f"{counted(takes['read_units'], 'read unit')}"
+    )
+    most = "about" if takes["exact"] else "at most"
+    seconds, dollars = max(takes["seconds"], 0.1), max(takes["dollars"], 0.0001)
+    say(f"  {most} {seconds:,.1f} s and ${dollars:,.4f}")

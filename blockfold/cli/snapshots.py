@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
+from blockfold.cli import amounts
 from blockfold.cli.output import (
     AsJson,
     MachineId,
@@ -60,13 +62,13 @@ def dump(
 
 @app.command()
 def start(machine: MachineId, stack: StackName = None, json: AsJson = False) -> None:
-    """Run with the stored count."""
+    """Run with the stored count and policy."""
     _command(stack, {"machine": machine, "command": "start"}, json=json)
 
 
 @app.command()
 def stop(machine: MachineId, stack: StackName = None, json: AsJson = False) -> None:
-    """Stop, and keep the count for start."""
+    """Stop, and keep count and policy for start."""
     _command(stack, {"machine": machine, "command": "stop"}, json=json)
 
 
@@ -79,7 +81,7 @@ def set_count(
 ) -> None:
     """Dump every N-th block from now on, also if stopped.
 
-    `none` forgets the count and is off.
+    `none` forgets the count, and is off unless there is a policy.
     """
     payload: dict[str, object] = {"machine": machine, "command": "set_count"}
     try:
@@ -90,8 +92,49 @@ def set_count(
 
 
 @app.command()
+def set_policy(
+    machine: MachineId,
+    quiet: Annotated[
+        str | None, typer.Option(metavar="TIME", help="After so long without a block: 30s, 5m.")
+    ] = None,
+    quiet_most: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --quiet, after so long of steady traffic "
+            "[default: ten times --quiet, 10m at least].",
+        ),
+    ] = None,
+    minutes: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="When the oldest block without one is N minutes old."),
+    ] = None,
+    bytes: Annotated[  # noqa: A002 - the option's name
+        str | None, typer.Option(metavar="SIZE", help="After so much in blocks: 500kB, 10MB.")
+    ] = None,
+    stack: StackName = None,
+    json: AsJson = False,
+) -> None:
+    """Keep the newest snapshot fresh from now on, also if stopped.
+
+    Sets what is given and leaves the rest; `none` takes one back. The count stays
+    as it is.
+    """
+    payload: dict[str, object] = {"machine": machine, "command": "set_policy"}
+    for name, text, read in (
+        ("quiet", quiet, amounts.seconds),
+        ("quiet_most", quiet_most, amounts.seconds),
+        ("minutes", minutes, amounts.minutes),
+        ("bytes", bytes, amounts.size),
+    ):
+        if text is not None:
+            payload[name] = read(text)
+    _command(stack, payload, json=json)
+
+
+@app.command()
 def status(machine: MachineId, stack: StackName = None, json: AsJson = False) -> None:
-    """Show count, last snapshot and the next due block."""
+    """Show count and policy, last snapshot and the next due block."""
     _command(stack, {"machine": machine, "command": "status"}, json=json)
 
 
@@ -101,13 +144,27 @@ def _command(stack: str | None, payload: dict[str, object], *, json: bool) -> No
         print_json(answer)
     else:
         count = "no count" if answer["count"] is None else f"every {answer['count']} blocks"
+        promises = "".join(f", {each}" for each in _promises(answer.get("policy", {})))
         say(
-            f"{answer['machine']}: {'running' if answer['running'] else 'off'}, {count}; "
+            f"{answer['machine']}: {'running' if answer['running'] else 'off'}, {count}{promises}; "
             f"last snapshot {answer['last_snapshot'] or 'none'}, "
             f"next due {answer['next_due'] or 'none'}"
         )
         if reason := answer.get("reason"):
             say(f"nothing changed: {reason}")
+
+
+def _promises(policy: dict[str, int]) -> Iterator[str]:
+    """A policy in words."""
+    if "quiet" in policy:
+        yield (
+            f"after {amounts.in_seconds(policy['quiet'])} of silence or "
+            f"{amounts.in_seconds(policy['quiet_most'])} of traffic"
+        )
+    if "minutes" in policy:
+        yield f"every {amounts.in_seconds(60 * policy['minutes'])}"
+    if "bytes" in policy:
+        yield f"every {amounts.in_bytes(policy['bytes'])}"
 
 
 def _as_json(manifest: Manifest) -> dict[str, object]:

@@ -125,24 +125,35 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return manifest
 
 
+OriginKind = Literal["restore", "fork", "import"]
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the state of a restore or fork block comes from: state := that manifest.
+    """Where the state of a restore, fork or import block comes from: state := that manifest.
 
     Attributes:
-        kind: ``restore`` for an older block of the same machine, ``fork`` for another machine's.
-        machine: The machine that the state is taken from.
-        number: The block that it is taken from.
-        hash: That block's hash.
+        kind: ``restore`` for an older block of the same machine, ``fork`` for another machine's,
+            ``import`` for a state that came from outside.
+        machine: The machine that the state is taken from; empty in an import.
+        number: The block that it is taken from; 0 in an import.
+        hash: That block's hash; in an import, that of the block 0 which the manifest is of.
         digest: The state digest at that block.
         manifest: Object key of the manifest that pins it.
     """
 
-    kind: Literal["restore", "fork"]
+    kind: OriginKind
     machine: str
     number: int
     hash: str
     digest: str
     manifest: str
+
+    @property
+    def text(self) -> str:
+        """In words: ``restore of m 3``."""
+        return (
+            self.kind if self.kind == "import" else f"{self.kind} of {self.machine} {self.number}"
+        )
 
 
 class _Version(msgspec.Struct):

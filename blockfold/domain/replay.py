@@ -90,6 +90,8 @@ def check_link(head: Head, block: Block) -> None:
     kept = head.keys - len(body.deleted)
     if body.origin is None and not kept <= header.keys <= kept + len(body.set):
         raise _unlinked(head, block, f"its state cannot have {header.keys} keys")
+    if header.epoch < head.epoch:
+        raise _unlinked(head, block, f"its epoch is {header.epoch}, its parent's {head.epoch}")
     if header.time < head.time:
         raise _unlinked(head, block, "it is older than its parent")
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockfold import Block, Context, Machine, State, action
-from blockfold.adapters.memory import MemoryEventBus, MemoryMachines
-from blockfold.application.announce import Announcer, block_executed
+from blockfold.adapters.memory import MemoryChecks, MemoryEventBus, MemoryMachines
+from blockfold.application.announce import Announced, Announcer, block_executed
 from blockfold.domain.errors import Unavailable
+from blockfold.domain.policy import Policy
 from blockfold.domain.schedule import Schedule
-from blockfold.ports import Announcement
+from blockfold.ports import Announcement, Check
 from tests.faults import Faults, fail, faulty
 from tests.properties.histories import MACHINE, NEVER
 from tests.snapshots.stack import Stack, put
@@ -34,8 +35,7 @@ class Town(Machine):
 
 def told(stack: Stack, *blocks: Block) -> list[Announcement]:
     bus = MemoryEventBus()
-    count = Announcer(stack.machines, bus).announce(blocks)
-    assert count == len(bus.published)
+    assert Announcer(stack.machines, bus).announce(blocks) == Announced(len(bus.published))
     return bus.published
 
 
@@ -191,3 +191,90 @@ def test_the_detail_is_canonical(stack: Stack) -> None:
             json.loads(detail), sort_keys=True, separators=(",", ":"), ensure_ascii=False
         ).encode()
     )
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def checks_of(stack: Stack, *blocks: Block) -> list[Check]:
+    checks = MemoryChecks()
+    told = Announcer(stack.machines, MemoryEventBus(), checks).announce(blocks)
+    assert (told.checks, told.trouble) == (len(checks.waiting), None)
+    return checks.waiting
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({"quiet": 30}, 30),
+        ({"quiet": 30, "quiet_most": 40}, 30),
+        ({"quiet": 3_600}, 900),
+        ({"minutes": 2}, 120),
+        ({"minutes": 60}, 900),
+        ({"minutes": 2, "quiet": 300}, 120),
+        ({"bytes": 5}, 10),
+        ({"bytes": 5, "quiet": 2}, 2),
+        ({"bytes": 5, "quiet": 30, "minutes": 60}, 10),
+    ],
+)
+def test_a_check_comes_no_sooner_than_a_policy_could_call_for_a_snapshot(
+    stack: Stack, fields: dict[str, int], seconds: int
+) -> None:
+    stack.grow(1)
+    stack.dumper().set_policy(MACHINE, **fields)
+    stack.grow(1)
+    assert checks_of(stack, *stack.blocks()) == [Check(MACHINE, 2, seconds)]
+
+
+def test_one_check_a_machine_and_batch_of_its_newest_block(stack: Stack) -> None:
+    stack.schedule = Schedule.new(2, Policy(quiet=30))
+    for machine in ("a", "b"):
+        stack.grow(3, machine)
+    stack.schedule = Schedule.new(2)
+    stack.grow(3, "counted")
+    blocks = [each for machine in ("b", "counted", "a") for each in stack.blocks(machine)]
+    assert checks_of(stack, *blocks[::-1]) == [Check("a", 3, 30), Check("b", 3, 30)]
+
+
+def test_a_machine_without_a_policy_in_force_asks_for_nothing(stack: Stack) -> None:
+    stack.grow(2)
+    assert checks_of(stack, *stack.blocks()) == []
+    dumper = stack.dumper()
+    dumper.set_policy(MACHINE, quiet=30)
+    assert checks_of(stack, *stack.blocks()) == [], "no block was made under it"
+    stack.grow(1)
+    dumper.stop(MACHINE)
+    assert checks_of(stack, *stack.blocks()) == []
+    dumper.start(MACHINE)
+    assert checks_of(stack, *stack.blocks()) == [Check(MACHINE, 3, 30)]
+    stack.machines = MemoryMachines()
+    assert checks_of(stack, *stack.blocks()) == []
+
+
+def test_a_block_that_has_a_snapshot_asks_for_nothing(stack: Stack) -> None:
+    stack.schedule = Schedule.new(None, Policy(quiet=30))
+    stack.grow(4)
+    stack.machines.note_snapshot(MACHINE, 3, SENT)
+    assert checks_of(stack, *stack.blocks()[:3]) == []
+    assert checks_of(stack, *stack.blocks()) == [Check(MACHINE, 4, 30)]
+
+
+def test_checks_that_cannot_be_asked_for_hold_up_no_event(stack: Stack) -> None:
+    """Publishing again would not help, and the sweep makes up for them."""
+    stack.schedule = Schedule.new(None, Policy(quiet=30))
+    stack.grow(2)
+    bus = MemoryEventBus()
+    checks = faulty("checks", MemoryChecks(), Faults({0}, "before", fail))
+    told = Announcer(stack.machines, bus, checks).announce(stack.blocks())
+    assert (told.events, told.checks, len(bus.published)) == (4, 0, 4)
+    assert isinstance(told.trouble, Unavailable)
+
+
+def test_an_event_that_cannot_be_published_is_an_error_before_any_check(stack: Stack) -> None:
+    stack.schedule = Schedule.new(None, Policy(quiet=30))
+    stack.grow(2)
+    checks = MemoryChecks()
+    bus = faulty("bus", MemoryEventBus(), Faults({0}, "before", fail))
+    with pytest.raises(Unavailable):
+        Announcer(stack.machines, bus, checks).announce(stack.blocks())
+    assert checks.waiting == []

@@ -7,9 +7,11 @@ from typing import get_args
 
 import pytest
 
+from blockfold.domain.policy import Policy
 from blockfold.domain.retention import KEEP_ALL, Retention, Thin
-from blockfold.domain.schedule import OFF, Schedule, set_count
-from blockfold.ports import MachineRecord, Machines, Watermark
+from blockfold.domain.schedule import OFF, Schedule, set_count, set_policy
+from blockfold.domain.spans import FIRST, LAST
+from blockfold.ports import MachineRecord, Machines, Restoring, Watermark
 from tests.contracts.samples import new_machine
 
 
@@ -50,15 +52,72 @@ class MachinesContract:
         assert seen == [3, 3, 3, 9, 10, 10, 10, 100, 100]
         assert record == replace(new, **{name: 100})
 
-    def test_a_retention_is_replaced_and_moves_nothing_else(self, machines: Machines) -> None:
+    def test_a_retention_is_replaced_and_moves_only_the_revision(self, machines: Machines) -> None:
         machine = new_machine()
         new = machines.register(machine, Schedule.new(25))
         assert new.retention == KEEP_ALL
         machines.raise_watermark(machine, "archived", 3)
         some = Retention(snapshots=3, thin=(Thin(3600, 86_400), Thin(86_400, 864_000)), days=7)
-        for retention in (some, Retention(blocks=100), KEEP_ALL):
+        for count, retention in enumerate((some, Retention(blocks=100), KEEP_ALL), 1):
             machines.set_retention(machine, retention)
-            assert machines.get(machine) == replace(new, archived=3, retention=retention)
+            wanted = replace(new, archived=3, retention=retention, revision=count)
+            assert machines.get(machine) == wanted
+
+    def test_the_place_in_a_restore_only_rises(self, machines: Machines) -> None:
+        machine = new_machine()
+        new = machines.register(machine)
+        machines.raise_watermark(machine, "flushed", 8)
+        for end in ("b", "a", "c", "b", "é", "z"):
+            machines.note_restored(machine, 9, FIRST, end)
+        machines.note_restored(machine, 9, "n", "q/1")
+        machines.note_restored(machine, 9, ">", "?")
+        machines.note_restored(machine, 9, "n", "o")
+        spans = ((FIRST, "é"), (">", "?"), ("n", "q/1"))
+        assert machines.get(machine) == replace(new, flushed=8, restoring=Restoring(9, spans))
+        listed = [record for record in machines.list() if record.machine == machine]
+        assert listed == [machines.get(machine)]
+
+    @pytest.mark.parametrize("number", [1, 2, 7, 9, 100])
+    def test_only_the_first_block_that_is_not_flushed_has_a_place(
+        self, machines: Machines, number: int
+    ) -> None:
+        machine = new_machine()
+        machines.register(machine)
+        machines.raise_watermark(machine, "flushed", 7)
+        before = machines.get(machine)
+        machines.note_restored(machine, number, FIRST, "k")
+        assert machines.get(machine) == before
+
+    @pytest.mark.parametrize("registered", [False, True])
+    def test_the_first_block_of_a_fork_has_a_place(
+        self, machines: Machines, registered: bool
+    ) -> None:
+        machine = new_machine()
+        if registered:
+            machines.register(machine)
+        machines.note_restored(machine, 1, FIRST, "k")
+        machines.note_restored(machine, 1, FIRST, LAST)
+        record = machines.get(machine)
+        assert record is not None
+        assert record.restoring == Restoring(1, ((FIRST, LAST),))
+
+    def test_raising_flushed_drops_the_place_in_the_restore_before(
+        self, machines: Machines
+    ) -> None:
+        """A note may come late, or a lost table be filled again: it must not be believed then."""
+        machine = new_machine()
+        machines.register(machine)
+        machines.raise_watermark(machine, "flushed", 8)
+        machines.note_restored(machine, 9, FIRST, "k")
+        machines.raise_watermark(machine, "archived", 9)
+        machines.raise_watermark(machine, "flushed", 8)
+        machines.raise_watermark(machine, "flushed", 3)
+        record = machines.get(machine)
+        assert record is not None
+        assert record.restoring == Restoring(9, ((FIRST, "k"),))
+        machines.raise_watermark(machine, "flushed", 9)
+        machines.note_restored(machine, 9, FIRST, "l")
+        assert machines.get(machine) == replace(record, flushed=9, restoring=None)
 
     def test_flushed_and_dumped_are_apart(self, machines: Machines) -> None:
         machine = new_machine()
@@ -151,10 +210,55 @@ class MachinesContract:
             assert not machines.set_schedule(record, Schedule.new(4))
             assert machines.get(machine) == replace(record, schedule=Schedule.new(3), revision=1)
 
+    def test_the_newest_snapshot_is_noted_with_its_time(self, machines: Machines) -> None:
+        record = machines.register(new_machine(), Schedule.new(2))
+        seen = []
+        for number, time in ((3, 50), (2, 70), (3, 80), (9, 40), (10, 10**13), (9, 10**14)):
+            machines.note_snapshot(record.machine, number, time)
+            found = machines.get(record.machine)
+            assert found is not None
+            seen.append((found.newest, found.noted))
+        assert seen == [(3, 50), (3, 50), (3, 50), (9, 40), (10, 10**13), (10, 10**13)]
+        assert found == replace(record, newest=10, noted=10**13)
+
+    def test_a_snapshot_of_a_machine_that_is_gone_is_not_noted(self, machines: Machines) -> None:
+        machine = new_machine()
+        machines.note_snapshot(machine, 3, 50)
+        assert machines.get(machine) is None
+
+    def test_a_policy_comes_back(self, machines: Machines) -> None:
+        policy = Policy(quiet=30, quiet_most=900, minutes=60, bytes=10**15)
+        schedule = set_policy(Schedule.new(5, policy), 7, {"quiet": 1, "bytes": None}).schedule
+        record = machines.register(new_machine(), schedule)
+        assert record.schedule == schedule
+        assert machines.get(record.machine) == record
+
     def test_a_machine_that_was_never_registered_can_be_flushed(self, machines: Machines) -> None:
         machine = new_machine()
         machines.raise_watermark(machine, "flushed", 5)
         assert machines.register(machine).flushed == 5
+
+    def test_a_record_is_stored_as_it_is(self, machines: Machines) -> None:
+        machine = new_machine()
+        full = MachineRecord(
+            machine,
+            epoch=2,
+            flushed=9,
+            dumped=8,
+            archived=7,
+            verified=6,
+            pruned=5,
+            thinned=4,
+            newest=3,
+            noted=2,
+            schedule=Schedule.new(25),
+            retention=Retention(days=3),
+            revision=1,
+        )
+        for record in (full, MachineRecord(machine), full):
+            machines.put(record)
+            assert machines.get(machine) == record
+        assert machines.register(machine, Schedule.new(7)) == full
 
     def test_all_machines_are_listed_once(self, machines: Machines) -> None:
         names = sorted(new_machine() for _ in range(30))

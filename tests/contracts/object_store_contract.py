@@ -78,6 +78,13 @@ class ObjectStoreContract:
             assert abs(found.modified - each.modified) <= 1000  # S3's headers give whole seconds
         assert objects.stat(f"{prefix}c") is None
 
+    def test_folders_are_named_once_in_order(self, objects: ObjectStore) -> None:
+        prefix = f"folders/{new_machine()}/"
+        for key in ("b%2F1/x", "b%2F1/y/z", "a/x", "é/x", "file"):
+            objects.put_new(prefix + key, b"x")
+        assert list(objects.folders(prefix)) == ["a", "b%2F1", "é"]
+        assert list(objects.folders(f"{prefix}none/")) == []
+
     def test_a_replaced_object_has_the_new_bytes(self, objects: ObjectStore) -> None:
         key = f"replaced/{new_machine()}"
         objects.replace(key, b"made")

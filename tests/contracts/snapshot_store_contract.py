@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
-from blockfold.domain.block import Block, Head
+from blockfold.adapters.snapshots import ObjectSnapshots
+from blockfold.domain.block import Block, Body, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.digest import digest_of, sum_of
 from blockfold.domain.errors import Corrupted
-from blockfold.domain.keys import manifest_key, run_key
+from blockfold.domain.execute import seal
+from blockfold.domain.keys import is_run_key, manifest_key, run_key, runs_prefix
 from blockfold.domain.replay import fold
+from blockfold.domain.spans import FIRST, LAST
 from blockfold.ports import ObjectStore, SnapshotStore
 from tests.contracts.samples import block_after, chain, new_machine
 
@@ -27,6 +31,11 @@ def states(
         yield block, dict(entries)
 
 
+def _only_state(machine: str) -> tuple[Block, list[tuple[str, Canonical]]]:
+    ((block, entries),) = states(machine, 1)
+    return block, sorted(entries.items())
+
+
 class SnapshotStoreContract:
     """Subclasses give the fixtures ``snapshots`` and ``objects``, where they are kept."""
 
@@ -36,6 +45,52 @@ class SnapshotStoreContract:
         assert list(snapshots.entries(manifest)) == sorted(entries.items())
         assert snapshots.get(block.machine, 12) == manifest
         assert snapshots.open(manifest.key) == manifest
+
+    def test_a_part_between_two_keys(self, snapshots: SnapshotStore) -> None:
+        """Over several files and generations; what a later one deleted is in none."""
+        *_, (block, entries) = states(new_machine(), 12, 60_000)
+        manifest = snapshots.save(block, sorted(entries.items()))
+        keys = [FIRST, *sorted(entries), LAST]
+        for after in keys:
+            for upto in keys:
+                wanted = [each for each in sorted(entries.items()) if after < each[0] <= upto]
+                assert list(snapshots.scan(manifest, after=after, upto=upto)) == wanted
+        first = min(entries)
+        assert list(snapshots.scan(manifest, first, after=first)) == [
+            each
+            for each in sorted(entries.items())
+            if each[0] > first and each[0].startswith(first)
+        ]
+
+    def test_a_part_reads_no_file_that_does_not_overlap_it(
+        self, snapshots: SnapshotStore, objects: ObjectStore
+    ) -> None:
+        *_, (block, entries) = states(new_machine(), 8, 100_000)
+        manifest = snapshots.save(block, sorted(entries.items()))
+        *others, last = manifest.runs
+        assert others
+        objects.delete([run.key for run in others])
+        wanted = [each for each in sorted(entries.items()) if each[0] > others[-1].last]
+        assert list(snapshots.scan(manifest, after=others[-1].last)) == wanted
+        with pytest.raises(Corrupted, match="is missing"):
+            list(snapshots.scan(manifest, upto=last.first))
+
+    def test_a_state_from_outside_is_no_snapshot_of_its_machine(
+        self, snapshots: SnapshotStore
+    ) -> None:
+        machine = new_machine()
+        entries = [("a", b"1"), ("b", b'"two"')]
+        before = Head(machine=machine, number=-1)
+        block = seal(before, Body(), total=sum_of(entries), keys=2, time=0, code="x/1")
+        key = snapshots.upload(block, entries)
+        assert snapshots.upload(block, entries) == key
+        manifest = snapshots.open(key)
+        assert (manifest.machine, manifest.number, manifest.hash) == (machine, 0, block.hash)
+        assert list(snapshots.entries(manifest)) == entries
+        assert snapshots.numbers(machine) == []
+        assert snapshots.get(machine, 0) is None
+        with pytest.raises(Corrupted, match="block 0"):
+            snapshots.upload(block, entries[:1])
 
     def test_the_manifest_says_what_the_block_says(self, snapshots: SnapshotStore) -> None:
         (_, (block, entries)) = states(new_machine(), 2)
@@ -57,7 +112,8 @@ class SnapshotStoreContract:
         for run in manifest.runs:
             packed = objects.get(run.key)
             assert packed is not None
-            assert run.key == run_key(block.machine, run.sha256)
+            assert run.key.startswith(runs_prefix(block.machine))
+            assert is_run_key(run.key, run.sha256)
             assert len(packed) == run.bytes
 
     def test_there_is_no_snapshot_that_was_not_saved(self, snapshots: SnapshotStore) -> None:
@@ -112,6 +168,43 @@ class SnapshotStoreContract:
         with pytest.raises(Corrupted, match=manifest.key):
             snapshots.save(other, sorted(entries.items()))
         assert snapshots.get(block.machine, 1) == manifest
+
+    def test_a_removed_snapshot_is_gone_but_whoever_holds_it_reads_it(
+        self, snapshots: SnapshotStore
+    ) -> None:
+        ((first, entries), (second, _)) = states(new_machine(), 2)
+        manifest = snapshots.save(first, sorted(entries.items()))
+        changes = second.body.changes
+        newer = snapshots.save(second, sorted(changes.items()), manifest)
+        snapshots.retire(manifest)
+        snapshots.retire(manifest)
+        assert snapshots.get(first.machine, 1) is None
+        assert snapshots.numbers(first.machine) == [2]
+        assert dict(snapshots.entries(manifest)) == entries
+        assert len(list(snapshots.entries(newer))) == 2
+        again = snapshots.save(first, sorted(entries.items()))
+        assert again == manifest
+        assert snapshots.numbers(first.machine) == [1, 2]
+
+    def test_roots_are_what_is_there_what_is_pinned_and_what_was_just_removed(
+        self, snapshots: SnapshotStore, objects: ObjectStore
+    ) -> None:
+        saved = [snapshots.save(b, sorted(e.items())) for b, e in states(new_machine(), 3)]
+        machine = saved[0].machine
+        other = snapshots.save(*_only_state(f"{machine}/more"))
+        pin = snapshots.pin(saved[1])
+        assert snapshots.roots(machine) == [*(each.key for each in saved), pin]
+        snapshots.retire(saved[0])
+        snapshots.retire(saved[1])
+        kept, pinned, *removed = snapshots.roots(machine)
+        assert (kept, pinned) == (saved[2].key, pin)
+        assert [snapshots.open(key) for key in removed] == saved[:2]
+        assert snapshots.leftovers(machine) == []
+        assert snapshots.roots(other.machine) == [other.key]
+        tomorrow = time.time_ns() // 1_000_000 + 86_402_000
+        later = ObjectSnapshots(objects, now=lambda: tomorrow)
+        assert later.roots(machine) == [saved[2].key, pin]
+        assert [each.key for each in later.leftovers(machine)] == removed
 
     def test_what_is_missing_is_named(self, snapshots: SnapshotStore) -> None:
         ((block, entries),) = states(new_machine(), 1)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockfold.domain.canonical import Json, decode, encode, encode_value
+from blockfold.domain.spans import FIRST, LAST
 from blockfold.ports import Row, StateTable, Write
 from tests.contracts.samples import new_machine, noise
 from tests.contracts.values import EDGES, KEYS, ODD_KEYS, VALUES
@@ -127,6 +128,26 @@ class StateTableContract:
         assert [row.key for row in rows_of(table, machine, "a/1")] == ["a/1", "a/10"]
         assert [row.key for row in rows_of(table, machine, "😀")] == ["😀"]
         assert rows_of(table, machine, "c") == []
+
+    def test_rows_between_two_keys(self, table: StateTable) -> None:
+        machine = new_machine()
+        names = ["a", "a/", "a/1", "a/10", "a/2", "b", "é", "\uffff", "😀", LAST]
+        writes = [Write(name, None if name == "b" else ONE, 1) for name in reversed(names)]
+        table.write(machine, writes)
+        every = rows_of(table, machine)
+        assert [row.key for row in every] == names
+        for after in (FIRST, "A", *names):
+            for upto in ("A", *names):
+                wanted = [row for row in every if after < row.key <= upto]
+                if after < upto:
+                    assert list(table.between(machine, after, upto)) == wanted
+        assert list(table.between(new_machine(), FIRST, LAST)) == []
+
+    def test_more_than_a_megabyte_between_two_keys(self, table: StateTable) -> None:
+        machine = new_machine()
+        rows = [Row(f"p/{n:03d}", encode(noise(20_000, n)), 1) for n in range(80)]
+        table.write(machine, [Write(row.key, row.value, 1) for row in rows])
+        assert list(table.between(machine, "p/002", "p/077")) == rows[3:78]
 
     def test_more_than_a_megabyte_scans_in_order(self, table: StateTable) -> None:
         machine = new_machine()

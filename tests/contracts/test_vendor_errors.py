@@ -54,6 +54,10 @@ CALLS: dict[str, tuple[str, Call]] = {
         "update machine",
         lambda on: on.machines.raise_watermark(MACHINE, "flushed", 1),
     ),
+    "note snapshot": (
+        "update machine",
+        lambda on: on.machines.note_snapshot(RECORD.machine, 1, 1),
+    ),
     "raise dumped": ("update machine", lambda on: on.machines.raise_dumped(RECORD, 1)),
     "set schedule": ("update machine", lambda on: on.machines.set_schedule(RECORD, OFF)),
     "list machines": ("list", lambda on: list(on.machines.list())),

@@ -14,7 +14,7 @@ import pytest
 from blockfold import Block, Context, Machine, Message, State, action
 from blockfold.adapters.memory import MemoryBlockLog, MemoryStateTable
 from blockfold.application import catch_up as module
-from blockfold.application.catch_up import Behind, CatchUp
+from blockfold.application.catch_up import Behind, CatchUp, Counts
 from blockfold.application.execute import Executor, Folded
 from blockfold.application.restore import Target
 from blockfold.application.tail import Bounds
@@ -48,6 +48,7 @@ class SlowTable(MemoryStateTable):
         self.clock = clock
         self.ends = NEVER
         self.written = 0
+        self.scanned = 0
         self.trouble: Exception | None = None
 
     def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
@@ -57,6 +58,12 @@ class SlowTable(MemoryStateTable):
     def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
         for row in super().scan(machine, prefix):
             self._pass(SCAN_SECONDS)
+            yield row
+
+    def between(self, machine: str, after: str, upto: str) -> Iterator[Row]:
+        for row in super().between(machine, after, upto):
+            self._pass(SCAN_SECONDS)
+            self.scanned += 1
             yield row
 
     def write(self, machine: str, writes: Sequence[Write]) -> None:
@@ -259,13 +266,8 @@ def restored(world: World, *, rows: int, changed: Sequence[int]) -> None:
         executor.fold(MACHINE, [each], deadline=NEVER)
     world.left = []
     number = world.stack.head() - 1
-    faults = Faults()
-    world.stack.restorer(faults)
-    restorer = world.stack.restorer(faults)
-    world.stack.dumper().dump(MACHINE, number)
-    manifest = world.stack.snapshots.get(MACHINE, number)
-    assert manifest is not None
-    restorer._append_restore(manifest, world.stack.snapshots.pin(manifest))
+    target = Target(MACHINE, block=number)
+    world.stack.restorer().carry_out(target, deadline=NEVER, begin_only=True)
     world.bounds = BOUNDS
 
 
@@ -283,7 +285,7 @@ def test_a_scan_that_finds_nothing_in_its_time_goes_on_where_it_stopped(world: W
             catching.run(MACHINE, deadline=world.clock.seconds + 1.5)
     assert world.clock.seconds - started < 3 * (1.5 + module.LOOK * SCAN_SECONDS)
     done = catching.run(MACHINE, deadline=world.clock.seconds + 1.5)
-    assert done.restores[done.number] == (1, 0)
+    assert done.restores[done.number] == Counts(1, 0)
     world.stack.assert_whole()
 
 
@@ -294,7 +296,7 @@ def test_what_was_found_is_written_before_time_is_up(world: World) -> None:
     with pytest.raises(Behind):
         catch_up(world).run(MACHINE, deadline=world.clock.seconds + 1.9)
     assert world.table.written == written + 2
-    assert catch_up(world).run(MACHINE, deadline=NEVER).restores == {6: (2, 0)}
+    assert catch_up(world).run(MACHINE, deadline=NEVER).restores == {6: Counts(2, 0)}
     assert world.table.written == written + 4
     world.stack.assert_whole()
 
@@ -370,8 +372,8 @@ def test_blocks_that_take_long_to_read_are_stored_as_far_as_they_were_read(world
 def test_no_more_runs_are_kept_than_may_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSED", 1)
     restored(world, rows=1_000, changed=[1])
-    manifest = _snapshot(world)
-    world.stack.restorer()._append_fork(manifest, world.stack.snapshots.pin(manifest), "copy")
+    target = Target(MACHINE, block=world.stack.head() - 1, fork="copy")
+    world.stack.restorer().carry_out(target, deadline=NEVER, begin_only=True)
     catching = catch_up(world)
     for machine in (MACHINE, "copy"):
         with pytest.raises(Behind):
@@ -380,10 +382,6 @@ def test_no_more_runs_are_kept_than_may_be(world: World, monkeypatch: pytest.Mon
     for machine in (MACHINE, "copy"):
         catching.run(machine, deadline=NEVER)
         world.stack.assert_whole(machine)
-
-
-def _snapshot(world: World) -> Any:
-    return world.stack.snapshots.get(MACHINE, world.stack.taken()[-1])
 
 
 def test_a_restore_still_works_beside_all_this(world: World) -> None:

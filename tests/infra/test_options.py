@@ -35,6 +35,12 @@ def test_a_count_is_a_number_or_text_and_none_is_zero(written: object, count: in
     assert read(count=written).count == count
 
 
+def test_a_policy_for_new_machines_has_what_was_written() -> None:
+    assert read().policy == {}
+    assert read(quiet="30", bytes=10_000_000).policy == {"quiet": 30, "bytes": 10_000_000}
+    assert read(quiet="none", minutes=60, bytes="0").policy == {"minutes": 60}
+
+
 @pytest.mark.parametrize(
     ("context", "message"),
     [
@@ -45,12 +51,18 @@ def test_a_count_is_a_number_or_text_and_none_is_zero(written: object, count: in
         ({"stack": "a" * 129}, "128 at most"),
         ({"count": "-1"}, "context 'count' is '-1': write a whole number of blocks from 1 to 1000"),
         ({"action_seconds": "60"}, "whole seconds from 1 to 20"),
+        ({"archive_seconds": "301"}, "'archive_seconds' is '301': write whole seconds from 0 to"),
+        ({"archive_seconds": "-1"}, "from 0 to 300, for example `-c archive_seconds=10`"),
         ({"count": "ten"}, "for example `-c count=100`, or none for no snapshots"),
         ({"count": "1e3"}, "context 'count' is '1e3'"),
         ({"count": ""}, "context 'count' is ''"),
         ({"count": True}, "context 'count' is True"),
         ({"count": 2.5}, "context 'count' is 2.5"),
         ({"count": "1000000001"}, "from 1 to 1000000000"),
+        ({"quiet": "30s"}, "context 'quiet' is '30s': write a whole number from 1 to 31536000"),
+        ({"minutes": 2.5}, "context 'minutes' is 2.5"),
+        ({"minutes": "525601"}, "or none for no such snapshots"),
+        ({"bytes": True}, "context 'bytes' is True"),
         ({"machine": 7}, "context 'machine' is 7: write `-c machine=machines.forest:Forest`"),
     ],
 )

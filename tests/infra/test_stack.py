@@ -65,7 +65,7 @@ def test_the_executor_answers_for_single_messages_of_full_batches(dev: Template)
     assert "MaximumBatchingWindowInSeconds" not in source["Properties"]  # FIFO knows none
 
 
-@pytest.mark.parametrize("name", ["Executor", "Announcer"])
+@pytest.mark.parametrize("name", ["Executor", "Announcer", "Archiver", "Dumper"])
 def test_a_function_may_read_its_source_before_it_is_connected(dev: Template, name: str) -> None:
     assert policies_of(dev, name).keys() <= set(as_list(source_of(dev, name)["DependsOn"]))
 
@@ -89,13 +89,14 @@ def test_tables_have_the_documented_keys_and_can_be_rewound(
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-def test_only_the_log_streams_and_only_state_expires(dev: Template) -> None:
+def test_only_the_log_streams_and_machines_stay(dev: Template) -> None:
     blocks = named(dev, "BlocksTableName", "AWS::DynamoDB::Table")["Properties"]
     state = named(dev, "StateTableName", "AWS::DynamoDB::Table")["Properties"]
     machines = named(dev, "MachinesTableName", "AWS::DynamoDB::Table")["Properties"]
     assert blocks["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert state["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
-    assert not {"TimeToLiveSpecification"} & (blocks.keys() | machines.keys())
+    for table in (blocks, state):
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert "TimeToLiveSpecification" not in machines
     assert not {"StreamSpecification"} & (state.keys() | machines.keys())
 
 
@@ -113,6 +114,7 @@ def test_the_bucket_is_private_and_encrypted_and_leaves_no_parts_behind(dev: Tem
     [
         ("SnapshotsBucketName", "AWS::S3::BucketPolicy", "Bucket"),
         ("FailureQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
+        ("ChecksQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
         ("ActionsQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
         ("DeadLetterQueueUrl", "AWS::SQS::QueuePolicy", "Queues"),
     ],
@@ -148,8 +150,14 @@ def test_functions_run_on_graviton_and_their_logs_end(dev: Template) -> None:
     ("name", "service", "own"),
     [
         ("Executor", "executor", {"BLOCKFOLD_ACTIONS_QUEUE_URL": "ActionsQueueUrl"}),
-        ("Announcer", "announcer", {"BLOCKFOLD_EVENT_BUS": "EventBusName"}),
-        ("Dumper", "dumper", {}),
+        (
+            "Announcer",
+            "announcer",
+            {"BLOCKFOLD_EVENT_BUS": "EventBusName", "BLOCKFOLD_CHECKS_QUEUE_URL": "ChecksQueueUrl"},
+        ),
+        ("Archiver", "archiver", {}),
+        ("Dumper", "dumper", {"BLOCKFOLD_CHECKS_QUEUE_URL": "ChecksQueueUrl"}),
+        ("Pruner", "pruner", {}),
         ("Restore", "restorer", {}),
     ],
 )
@@ -173,7 +181,7 @@ def test_each_function_is_told_where_everything_is(
     }
 
 
-@pytest.mark.parametrize("name", ["Dumper", "Restore"])
+@pytest.mark.parametrize("name", ["Dumper", "Pruner", "Restore"])
 def test_work_on_whole_states_may_take_as_long_as_lambda_allows(dev: Template, name: str) -> None:
     assert function(dev, name)["Timeout"] == 15 * 60
 

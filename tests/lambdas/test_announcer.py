@@ -10,11 +10,18 @@ from typing import Any
 
 import pytest
 
-from blockfold.adapters.memory import MemoryEventBus, MemoryMachines, MemoryObjectStore
+from blockfold.adapters.dynamodb.records import native
+from blockfold.adapters.memory import (
+    MemoryChecks,
+    MemoryEventBus,
+    MemoryMachines,
+    MemoryObjectStore,
+)
 from blockfold.application.announce import Announcer
 from blockfold.domain.errors import Unavailable
+from blockfold.domain.policy import Policy
 from blockfold.domain.schedule import Schedule
-from blockfold.ports import Announcement
+from blockfold.ports import Announcement, Check
 from tests.lambdas.conftest import Event, LambdaContext, load
 from tests.lambdas.handlers import imported, metrics_in
 
@@ -217,4 +224,42 @@ def test_a_block_that_the_bus_never_takes_does_not_take_the_others_along(
 
 def test_binary_values_of_a_stream_are_base64() -> None:
     image = {"machine": {"S": "QUJD"}, "sum": {"B": "QUJD"}, "outcomes": {"L": [{"N": "1"}]}}
-    assert module.native(image) == {**image, "sum": {"B": b"ABC"}}
+    assert native(image) == {**image, "sum": {"B": b"ABC"}}
+
+
+class Queue(MemoryChecks):
+    """Takes nothing if it is told so."""
+
+    refuses = False
+
+    def later(self, checks: Sequence[Check]) -> None:
+        if self.refuses:
+            raise Unavailable("injected: the queue did not answer")
+        super().later(checks)
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch, bus: Bus) -> Queue:
+    """The handler with a policy for one of the machines; gives where it asks for checks."""
+    queue, machines = Queue(), MemoryMachines()
+    machines.register("grove/1", Schedule.new(None, Policy(quiet=30)))
+    machines.register("south", Schedule.new(2))
+    monkeypatch.setattr(module, "_announcer", lambda: Announcer(machines, bus, queue))
+    return queue
+
+
+def test_machines_with_a_policy_get_a_check(
+    queue: Queue, event: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert handle(event) == []
+    assert queue.waiting == [Check("grove/1", 3, 30)]
+    assert metrics_in(capsys.readouterr().out) == {"Announced": 10, "ChecksAsked": 1}
+
+
+def test_a_queue_that_takes_no_checks_holds_up_no_event(
+    queue: Queue, bus: Bus, event: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.refuses = True
+    assert handle(event) == []
+    assert [(each["machine"], each["number"]) for each in told(bus)] == BLOCKS
+    assert metrics_in(capsys.readouterr().out) == {"Announced": 10, "CheckErrors": 1}

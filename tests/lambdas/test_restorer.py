@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from blockfold.domain.errors import BlockfoldError, Unavailable
+from blockfold.application import catch_up
+from blockfold.application.restore import Target
+from blockfold.domain.errors import BlockfoldError
 from blockfold.domain.schedule import Schedule
 from tests.lambdas.conftest import Event, LambdaContext
 from tests.lambdas.handlers import imported, metrics_in
-from tests.properties.histories import MACHINE
+from tests.properties.histories import MACHINE, NEVER
 from tests.snapshots.stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -50,6 +51,9 @@ def test_a_restore_in_place(stack: Stack) -> None:
         "hash": block.hash,
         "digest": stack.blocks()[2].header.digest,
         "snapshot": f"machines/m/pinned/000000000003-{stack.blocks()[2].hash[:16]}.json",
+        "rows": len(stack.state_at(3)),
+        "done": True,
+        "share": 1.0,
     }
     rows = [row for row in stack.table.scan(MACHINE) if row.block == 8]
     assert written == sum(row.value is not None for row in rows) > 0
@@ -84,11 +88,15 @@ def test_a_dry_run_answers_what_will_be_done_and_does_nothing(
     assert stack.contents() == before
     done = handle({**event, "dry_run": False})
     assert planned.pop("dry_run") is True
-    assert planned.pop("rows") == len(stack.state_at(3))
+    assert planned["rows"] == len(stack.state_at(3))
     assert planned.pop("snapshot") is False
     assert planned.pop("hash") is None
+    assert (planned.pop("base"), planned.pop("folded")) == (None, 3)
+    estimate = planned.pop("estimate")
+    assert (estimate["writes"], estimate["deletes"]) == (done["written"], done["deleted"])
+    assert estimate["exact"] is True
     assert planned == {key: done[key] for key in planned}
-    assert done.keys() - planned.keys() == {"hash", "snapshot"}
+    assert done.keys() - planned.keys() == {"hash", "snapshot", "done", "share"}
 
 
 @pytest.mark.parametrize(
@@ -109,14 +117,72 @@ def test_by_time(stack: Stack, time: str, restored: int) -> None:
     assert handle({"machine": MACHINE, "time": time, "dry_run": True})["restored"] == restored
 
 
-def test_when_time_runs_out_the_error_says_what_stands_and_what_comes_next(
+def out_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No restore gets to compare more than two keys in an invocation; the clock stands still."""
+    monkeypatch.setattr(module, "MARGIN_SECONDS", 100_000.0)
+    monkeypatch.setattr(catch_up, "CHUNK", 2)
+    monkeypatch.setattr(catch_up, "LOOK", 2)
+
+
+def test_when_time_runs_out_the_answer_says_how_far_it_is_and_how_to_go_on(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
-    with pytest.raises(Unavailable, match=r"restored by its block 8.*do not restore again"):
-        handle({"machine": MACHINE, "block": 3}, LambdaContext(20_000))
-    stack.grow(1)
+    with monkeypatch.context() as patch:
+        out_of_time(patch)
+        answer = handle({"machine": MACHINE, "block": 3}, LambdaContext(20_000))
+    assert (answer["number"], answer["done"], answer["share"]) == (8, False, 0.0)
+    assert stack.stored() != stack.state_at(3)
+    after = handle(answer["next"])
+    assert (after["number"], after["restored"], after["done"]) == (8, 3, True)
+    assert stack.stored() == stack.state_at(3)
     stack.assert_whole()
+
+
+def test_going_on_where_nothing_is_left_is_an_error(stack: Stack) -> None:
+    before = stack.contents()
+    with pytest.raises(BlockfoldError, match="no restore of machine 'm' is under way"):
+        handle({"machine": MACHINE, "resume": True})
+    assert stack.contents() == before
+
+
+def test_a_large_restore_is_only_begun_if_the_caller_has_a_workflow(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGE_SECONDS", -1.0)
+    begun = handle({"machine": MACHINE, "block": 3, "begin_large": True})
+    assert (begun["number"], begun["done"]) == (8, False)
+    assert stack.stored() == stack.state_at(7)
+    assert handle(begun["next"])["done"] is True
+    assert handle({"machine": MACHINE, "block": 5})["done"] is True
+    stack.assert_whole()
+
+
+def test_the_steps_of_the_workflow(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two are late once; each answer is what the step is called with again."""
+    stack.lag({"do": "set", "key": "late", "value": 1})
+    stack.lag({"do": "set", "key": "later", "value": 1})
+    target = Target(MACHINE, block=3)
+    stack.restorer().carry_out(target, deadline=NEVER, begin_only=True)
+    with monkeypatch.context() as patch:
+        out_of_time(patch)
+        late = handle({"machine": MACHINE, "step": "split"})
+    assert (late["done"], late["ranges"]) == (False, [])
+    split = handle({"machine": MACHINE, "step": "split"})
+    assert split["done"] is True
+    assert [each["number"] for each in split["ranges"]] == [10] * len(split["ranges"])
+    assert len(split["ranges"]) > 1
+    for each in reversed(split["ranges"]):
+        with monkeypatch.context() as patch:
+            out_of_time(patch)
+            again = handle(each)
+        while not again["done"]:
+            again = handle(again)
+    assert stack.stored() == stack.state_at(3)
+    assert handle({"machine": MACHINE, "step": "finish"})["done"] is True
+    stack.assert_whole()
+    assert handle({"machine": MACHINE, "step": "finish"})["done"] is True
+    assert handle({"machine": MACHINE, "step": "split"})["ranges"] == []
+    assert all(handle(each)["done"] for each in split["ranges"])
 
 
 WRONG: list[tuple[Any, str]] = [
@@ -158,7 +224,12 @@ WRONG: list[tuple[Any, str]] = [
     ({"machine": MACHINE, "block": 1, "dry_run": "yes"}, "'dry_run' is true or false"),
     ({"machine": MACHINE, "block": 1, "dry_run": 1}, "'dry_run' is true or false"),
     ({"machine": MACHINE, "block": 1, "dry_run": None}, "'dry_run' is true or false"),
-    ({"machine": MACHINE, "number": 1}, "unknown field 'number' .*as, block, dry_run"),
+    ({"machine": MACHINE, "number": 1}, "unknown field 'number' .*as, begin_large, block, dry_run"),
+    ({"machine": MACHINE, "block": 1, "begin_large": 1}, "'begin_large' is true or false"),
+    ({"machine": MACHINE, "import": 5}, "'import' is an object key, not 5"),
+    ({"machine": MACHINE, "import": "x", "block": 1}, "exactly one of"),
+    ({"machine": MACHINE, "import": "x"}, "the snapshot x is missing"),
+    ({"machine": "a b", "import": "x"}, "'a b' cannot be a machine id"),
     ({"machine": MACHINE, "block": 1, "dryrun": True}, "unknown field 'dryrun'"),
     ([], "a restore is a JSON object"),
     (["machine"], "a restore is a JSON object"),

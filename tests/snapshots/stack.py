@@ -75,7 +75,7 @@ class Stack:
 
     @property
     def snapshots(self) -> ObjectSnapshots:
-        return ObjectSnapshots(self.objects, part=self.part)
+        return ObjectSnapshots(self.objects, part=self.part, now=self.clock.now)
 
     def executor(self, faults: Faults | None = None, machine: Machine | None = None) -> Executor:
         """A cold executor; its calls to the stores are the steps of the faults."""
@@ -117,7 +117,8 @@ class Stack:
         return Verifier(self.log, self.table, self.machines, self.snapshots).verify(machine)
 
     def _snapshots(self, faults: Faults) -> ObjectSnapshots:
-        return ObjectSnapshots(faulty("objects", self.objects, faults), part=self.part)
+        objects = faulty("objects", self.objects, faults)
+        return ObjectSnapshots(objects, part=self.part, now=self.clock.now)
 
     # -- doing -----------------------------------------------------------------------------
 

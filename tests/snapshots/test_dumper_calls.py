@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 
@@ -22,6 +23,14 @@ STATES: dict[str, Callable[[Dumper], object]] = {
     "running": lambda dumper: dumper.set_count(MACHINE, 5),
     "stopped": lambda dumper: (dumper.set_count(MACHINE, 5), dumper.stop(MACHINE)),
     "forgotten": lambda dumper: (dumper.set_count(MACHINE, 5), dumper.set_count(MACHINE, None)),
+    "fresh": lambda dumper: dumper.set_policy(MACHINE, quiet=30),
+    "fresh stopped": lambda dumper: (dumper.set_policy(MACHINE, quiet=30), dumper.stop(MACHINE)),
+    "both": lambda dumper: (dumper.set_count(MACHINE, 5), dumper.set_policy(MACHINE, quiet=30)),
+    "both stopped": lambda dumper: (
+        dumper.set_count(MACHINE, 5),
+        dumper.set_policy(MACHINE, quiet=30),
+        dumper.stop(MACHINE),
+    ),
 }
 CALLS: dict[str, Callable[[Dumper], Status]] = {
     "start": lambda dumper: dumper.start(MACHINE),
@@ -34,41 +43,95 @@ CALLS: dict[str, Callable[[Dumper], Status]] = {
     "set_count 2.5": lambda dumper: dumper.set_count(MACHINE, 2.5),
     "set_count true": lambda dumper: dumper.set_count(MACHINE, True),
     "set_count nil": lambda dumper: dumper.set_count(MACHINE, None),
+    "set_policy 30": lambda dumper: dumper.set_policy(MACHINE, quiet=30),
+    "set_policy bytes": lambda dumper: dumper.set_policy(MACHINE, bytes=9),
+    "set_policy nil": lambda dumper: dumper.set_policy(MACHINE, quiet=None),
+    "set_policy 0": lambda dumper: dumper.set_policy(MACHINE, quiet=0),
+    "set_policy x": lambda dumper: dumper.set_policy(MACHINE, minutes="x"),
+    "set_policy nothing": lambda dumper: dumper.set_policy(MACHINE),
     "dump": lambda dumper: dumper.dump_now(MACHINE),
     "dump at": lambda dumper: dumper.dump_now(MACHINE, 3),
     "status": lambda dumper: dumper.status(MACHINE),
 }
 SETS_NOTHING = ("set_count 0", "set_count -3", "set_count x", "set_count 2.5", "set_count true")
 
-# running, count, next due block with the head at 7
-OFF = (False, None, None)
-RUNNING = (True, 5, 10)
-STOPPED = (False, 5, None)
-FOUR = (True, 4, 8)
-STATE = {"never set": OFF, "running": RUNNING, "stopped": STOPPED, "forgotten": OFF}
+BAD_POLICIES = {
+    "set_policy 0": "quiet must be a whole number",
+    "set_policy x": "minutes must be a whole number",
+    "set_policy nothing": "nothing is given",
+}
 
-# call, state → what it is after, whether that is a change, and a reason if it was refused
-TABLE: list[tuple[str, str, tuple[bool, int | None, int | None], bool, str | None]] = [
-    ("start", "never set", OFF, False, WITHOUT),
-    ("start", "running", RUNNING, False, None),
-    ("start", "stopped", RUNNING, True, None),
-    ("start", "forgotten", OFF, False, WITHOUT),
-    ("stop", "never set", OFF, False, None),
-    ("stop", "running", STOPPED, True, None),
-    ("stop", "stopped", STOPPED, False, None),
-    ("stop", "forgotten", OFF, False, None),
-    *(("set_count 4", state, FOUR, True, None) for state in STATES),
-    ("set_count 5", "never set", RUNNING, True, None),
-    ("set_count 5", "running", RUNNING, False, None),
-    ("set_count 5", "stopped", RUNNING, True, None),
-    ("set_count 5", "forgotten", RUNNING, True, None),
-    ("set_count nil", "never set", OFF, False, None),
-    ("set_count nil", "running", OFF, True, None),
-    ("set_count nil", "stopped", OFF, True, None),
-    ("set_count nil", "forgotten", OFF, False, None),
+
+class After(NamedTuple):
+    """What a call answers, with the head at 7."""
+
+    running: bool
+    count: int | None
+    next_due: int | None
+    policy: dict[str, int] | None = None
+
+
+OFF = After(False, None, None)
+RUNNING = After(True, 5, 10)
+STOPPED = After(False, 5, None)
+FOUR = After(True, 4, 8)
+QUIET = {"quiet": 30, "quiet_most": 600}
+FRESH = After(True, None, None, QUIET)
+FRESH_STOPPED = After(False, None, None, QUIET)
+BOTH = After(True, 5, 10, QUIET)
+BOTH_STOPPED = After(False, 5, None, QUIET)
+STATE = {
+    "never set": OFF,
+    "running": RUNNING,
+    "stopped": STOPPED,
+    "forgotten": OFF,
+    "fresh": FRESH,
+    "fresh stopped": FRESH_STOPPED,
+    "both": BOTH,
+    "both stopped": BOTH_STOPPED,
+}
+
+
+def row(call: str, *afters: After, reason: dict[str, str] | None = None) -> list[Row]:
+    """One call in all states, in their order; a state that differs after it is a change."""
+    return [
+        (call, state, after, after != STATE[state], (reason or {}).get(state))
+        for state, after in zip(STATES, afters, strict=True)
+    ]
+
+
+Row = tuple[str, str, After, bool, str | None]
+
+# call → what each state is after it: never set, running, stopped, forgotten, and with a policy
+TABLE: list[Row] = [
+    *row(
+        "start",
+        *(OFF, RUNNING, RUNNING, OFF, FRESH, FRESH, BOTH, BOTH),
+        reason={"never set": WITHOUT, "forgotten": WITHOUT},
+    ),
+    *row(
+        "stop",
+        *(OFF, STOPPED, STOPPED, OFF),
+        *(FRESH_STOPPED, FRESH_STOPPED, BOTH_STOPPED, BOTH_STOPPED),
+    ),
+    *row("set_count 4", *[FOUR] * 4, *[FOUR._replace(policy=QUIET)] * 4),
+    *row("set_count 5", *[RUNNING] * 4, *[BOTH] * 4),
+    *row("set_count nil", *[OFF] * 4, FRESH, FRESH_STOPPED, FRESH, FRESH_STOPPED),
+    *row("set_policy 30", FRESH, BOTH, BOTH, FRESH, FRESH, FRESH, BOTH, BOTH),
+    *row(
+        "set_policy bytes",
+        *(each._replace(policy={"bytes": 9}) for each in (FRESH, BOTH, BOTH, FRESH)),
+        *(each._replace(policy={**QUIET, "bytes": 9}) for each in (FRESH, FRESH, BOTH, BOTH)),
+    ),
+    *row("set_policy nil", OFF, RUNNING, STOPPED, OFF, OFF, OFF, RUNNING, STOPPED),
     *(
         (call, state, STATE[state], False, "count must be a whole number")
         for call in SETS_NOTHING
+        for state in STATES
+    ),
+    *(
+        (call, state, STATE[state], False, reason)
+        for call, reason in BAD_POLICIES.items()
         for state in STATES
     ),
     *((call, state, STATE[state], True, None) for call in ("dump", "dump at") for state in STATES),
@@ -94,7 +157,7 @@ def test_a_call(
     stack: Stack,
     call: str,
     state: str,
-    after: tuple[bool, int | None, int | None],
+    after: After,
     changed: bool,
     reason: str | None,
 ) -> None:
@@ -102,7 +165,7 @@ def test_a_call(
     before = stack.contents()
     answer = CALLS[call](stack.dumper())
     assert answer.machine == MACHINE
-    assert (answer.running, answer.count, answer.next_due) == after
+    assert After(answer.running, answer.count, answer.next_due, answer.policy) == after
     assert answer.changed is changed
     assert (reason is None) == (answer.reason is None)
     assert answer.reason is None or answer.reason.startswith(reason or "")

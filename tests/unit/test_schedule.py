@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blockfold.domain.policy import Policy
 from blockfold.domain.schedule import (
     MAX_COUNT,
     OFF,
@@ -16,6 +17,7 @@ from blockfold.domain.schedule import (
     Schedule,
     Setting,
     set_count,
+    set_policy,
     start,
     stop,
 )
@@ -162,6 +164,109 @@ def test_a_count_that_is_none_changes_nothing_and_says_why(count: object, before
 @pytest.mark.parametrize("count", [1, MAX_COUNT])
 def test_the_least_and_the_largest_count(count: int) -> None:
     assert set_count(OFF, 0, count).schedule == Schedule.new(count)
+
+
+# -- policies --------------------------------------------------------------------------------------
+
+QUIET = Policy(quiet=30)
+
+
+def policies(of: Schedule) -> list[tuple[int, bool, int | None, Policy | None]]:
+    return [(each.first, each.running, each.count, each.policy) for each in of.settings]
+
+
+def test_a_policy_holds_from_the_block_after_the_head_and_runs() -> None:
+    change = set_policy(stop(Schedule.new(5), 3).schedule, 10, {"quiet": 30})
+    assert change.changed
+    assert policies(change.schedule) == [
+        (1, True, 5, None),
+        (4, False, 5, None),
+        (11, True, 5, QUIET),
+    ]
+    assert due(change.schedule, 20) == [15, 20], "it runs by the count as well"
+
+
+def test_a_policy_changes_nothing_of_what_is_due_by_count() -> None:
+    changed = Schedule.new(3)
+    for head, fields in ((4, {"quiet": 30}), (7, {"bytes": 5}), (11, {"quiet": None})):
+        changed = set_policy(changed, head, fields).schedule
+    assert due(changed, 15) == due(Schedule.new(3), 15)
+    assert changed.next_due(11) == 12
+
+
+def test_forgetting_the_count_leaves_a_policy_running_and_a_stopped_one_stopped() -> None:
+    both = Schedule.new(5, QUIET)
+    assert policies(set_count(both, 10, None).schedule)[-1] == (11, True, None, QUIET)
+    stopped = stop(both, 10).schedule
+    assert policies(set_count(stopped, 11, None).schedule)[-1] == (12, False, None, QUIET)
+
+
+def test_start_runs_by_a_policy_alone() -> None:
+    stopped = stop(Schedule.new(None, QUIET), 10).schedule
+    assert stopped.current.fresh is None
+    started = start(stopped, 12)
+    assert started.changed
+    assert policies(started.schedule)[-1] == (13, True, None, QUIET)
+
+
+def test_clearing_the_last_policy_is_off_only_without_a_count() -> None:
+    assert policies(set_policy(Schedule.new(5, QUIET), 9, {"quiet": None}).schedule) == [
+        (1, True, 5, QUIET),
+        (10, True, 5, None),
+    ]
+    assert policies(set_policy(Schedule.new(None, QUIET), 9, {"quiet": None}).schedule) == [
+        (1, True, None, QUIET),
+        (10, False, None, None),
+    ]
+
+
+def test_clearing_does_not_start() -> None:
+    stopped = stop(Schedule.new(5, Policy(quiet=30, minutes=5)), 9).schedule
+    cleared = set_policy(stopped, 12, {"quiet": None})
+    assert policies(cleared.schedule)[-1] == (13, False, 5, Policy(minutes=5))
+    assert set_policy(cleared.schedule, 12, {"bytes": None}) == Change(
+        cleared.schedule, changed=False
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"quiet": 0}, {"minutes": "5"}, {"quiet_most": 9}, {"quiet": 5, "bytes": -1}]
+)
+@pytest.mark.parametrize("before", [OFF, Schedule.new(5), stop(Schedule.new(5), 3).schedule])
+def test_a_policy_that_cannot_be_changes_nothing_and_says_why(
+    fields: dict[str, object], before: Schedule
+) -> None:
+    change = set_policy(before, 10, fields)
+    assert change.schedule is before
+    assert not change.changed
+    assert change.reason
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        ([], None),
+        ([(4, {"quiet": 30})], 5),
+        ([(4, {"quiet": 30}), (9, {"quiet": 60}), (12, {"bytes": 5})], 5),  # unbroken
+        ([(4, {"quiet": 30}), (9, "count")], 5),
+        ([(4, {"quiet": 30}), (9, "stop")], None),
+        ([(4, {"quiet": 30}), (9, "stop"), (9, "start")], 5),  # no block passed meanwhile
+        ([(4, {"quiet": 30}), (9, "stop"), (12, "start")], 13),
+        ([(4, {"quiet": 30}), (9, {"quiet": None}), (12, {"minutes": 1})], 13),
+    ],
+)
+def test_the_first_block_that_a_policy_speaks_for(
+    calls: list[tuple[int, Any]], expected: int | None
+) -> None:
+    found = Schedule.new(7)
+    for head, what in calls:
+        if what == "count":
+            found = set_count(found, head, 2).schedule
+        elif isinstance(what, str):
+            found = CALLS[what](found, head).schedule
+        else:
+            found = set_policy(found, head, what).schedule
+    assert found.fresh_from == expected
 
 
 # -- against a model -------------------------------------------------------------------------------

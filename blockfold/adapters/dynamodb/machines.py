@@ -13,9 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
 from blockfold.adapters.dynamodb.values import from_attribute, to_attribute
+from blockfold.domain.canonical import Json
 from blockfold.domain.retention import KEEP_ALL, Retention
 from blockfold.domain.schedule import OFF, Schedule, Setting
-from blockfold.ports import MachineRecord, Watermark
+from blockfold.ports import MachineRecord, Restoring, Watermark
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -64,11 +65,52 @@ class DynamoMachines:
 
     def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
         """See `Machines.raise_watermark`."""
+        # What was noted of a restore was of the block after the old ``flushed``.
+        drop = " REMOVE restoring" if name == "flushed" else ""
         self._update(
             machine,
-            f"SET {name} = :number",
+            f"SET {name} = :number{drop}",
             f"attribute_not_exists({name}) OR {name} < :number",
             {":number": {"N": str(number)}},
+        )
+
+    def note_restored(self, machine: str, number: int, start: str, end: str) -> None:
+        """See `Machines.note_restored`.
+
+        The span's start stands behind ``>``: DynamoDB knows no empty attribute names.
+        """
+        name = f">{start}"
+
+        def rise() -> bool:
+            return self._update(
+                machine,
+                "SET restoring.spans.#start = :end",
+                "restoring.#number = :number AND (attribute_not_exists(restoring.spans.#start) "
+                "OR restoring.spans.#start < :end)",
+                {":number": {"N": str(number)}, ":end": {"S": end}},
+                {"#start": name, "#number": "number"},
+            )
+
+        if rise():
+            return
+        first: Json = {"number": number, "spans": {name: end}}
+        none = "attribute_not_exists(flushed) OR " if number == 1 else ""
+        begun = self._update(
+            machine,
+            "SET restoring = :first",
+            f"attribute_not_exists(restoring) AND ({none}flushed = :before)",
+            {":first": to_attribute(first), ":before": {"N": str(number - 1)}},
+        )
+        if not begun:  # somebody else began meanwhile, or it is noted already, or of no use
+            rise()
+
+    def note_snapshot(self, machine: str, number: int, time: int) -> None:
+        """See `Machines.note_snapshot`."""
+        self._update(
+            machine,
+            "SET newest = :number, noted = :time",
+            "attribute_exists(machine) AND (attribute_not_exists(newest) OR newest < :number)",
+            {":number": {"N": str(number)}, ":time": {"N": str(time)}},
         )
 
     def raise_dumped(self, record: MachineRecord, number: int) -> None:
@@ -100,13 +142,21 @@ class DynamoMachines:
             self._client.update_item(
                 TableName=self._table,
                 Key={"machine": {"S": machine}},
-                UpdateExpression="SET retention = :retention",
+                UpdateExpression="SET retention = :retention ADD revision :one",
                 ExpressionAttributeValues={
-                    ":retention": to_attribute(msgspec.to_builtins(retention))
+                    ":retention": _kept(retention),
+                    ":one": {"N": "1"},
                 },
             )
         except (ClientError, BotoCoreError) as error:
             raise self._failed("update", machine, error) from error
+
+    def put(self, record: MachineRecord) -> None:
+        """See `Machines.put`. Needs ``dynamodb:PutItem``."""
+        try:
+            self._client.put_item(TableName=self._table, Item=_item(record))
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("store", record.machine, error) from error
 
     def list(self) -> Iterator[MachineRecord]:
         """See `Machines.list`."""
@@ -122,6 +172,7 @@ class DynamoMachines:
         update: str,
         condition: str,
         values: dict[str, AttributeValueTypeDef],
+        names: dict[str, str] | None = None,
     ) -> bool:
         """Update a record if the condition holds; whether it did."""
         try:
@@ -131,6 +182,7 @@ class DynamoMachines:
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
+                **({"ExpressionAttributeNames": names} if names else {}),  # type: ignore[arg-type]
             )
         except (ClientError, BotoCoreError) as error:
             if code_of(error) != "ConditionalCheckFailedException":
@@ -150,6 +202,22 @@ def _is(attribute: str, record: MachineRecord) -> str:
     return f"(attribute_not_exists({attribute}) OR {same})"
 
 
+def _item(record: MachineRecord) -> dict[str, AttributeValueTypeDef]:
+    """A record as it would stand after the updates that led to it."""
+    item: dict[str, AttributeValueTypeDef] = {
+        "machine": {"S": record.machine},
+        "flushed": {"N": str(record.flushed)},
+        "revision": {"N": str(record.revision)},
+        "dumper": _settings(record.schedule),
+    }
+    for name in ("epoch", "dumped", "archived", "verified", "pruned", "thinned", "newest", "noted"):
+        if number := getattr(record, name):
+            item[name] = {"N": str(number)}
+    if record.retention != KEEP_ALL:
+        item["retention"] = _kept(record.retention)
+    return item
+
+
 def _record(item: dict[str, AttributeValueTypeDef]) -> MachineRecord:
     settings = from_attribute(item["dumper"]) if "dumper" in item else []
     schedule = Schedule(msgspec.convert(settings, tuple[Setting, ...])) if settings else OFF
@@ -160,16 +228,38 @@ def _record(item: dict[str, AttributeValueTypeDef]) -> MachineRecord:
     )
     return MachineRecord(
         item["machine"]["S"],
+        epoch=_number(item, "epoch"),
         flushed=_number(item, "flushed"),
         dumped=_number(item, "dumped"),
         archived=_number(item, "archived"),
         verified=_number(item, "verified"),
         pruned=_number(item, "pruned"),
         thinned=_number(item, "thinned"),
+        newest=_number(item, "newest"),
+        noted=_number(item, "noted"),
         schedule=schedule,
         retention=retention,
         revision=_number(item, "revision"),
+        restoring=_restoring(item),
     )
+
+
+def _restoring(item: dict[str, AttributeValueTypeDef]) -> Restoring | None:
+    if "restoring" not in item:
+        return None
+    stored = msgspec.convert(from_attribute(item["restoring"]), _Restoring)
+    spans = sorted((name.removeprefix(">"), end) for name, end in stored.spans.items())
+    return Restoring(stored.number, tuple(spans))
+
+
+class _Restoring(msgspec.Struct):
+    number: int
+    spans: dict[str, str]
+
+
+def _kept(retention: Retention) -> AttributeValueTypeDef:
+    # Through JSON: `to_builtins` would leave the tuple of tiers a tuple.
+    return to_attribute(msgspec.json.decode(msgspec.json.encode(retention)))
 
 
 def _settings(schedule: Schedule) -> AttributeValueTypeDef:

@@ -7,7 +7,7 @@ write.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -91,19 +91,35 @@ class DynamoStateTable:
 
     def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
         """See `StateTable.scan`."""
-        condition = "machine = :machine"
-        values: dict[str, AttributeValueTypeDef] = {":machine": {"S": machine}}
-        names: dict[str, str] = {}
-        if prefix:
-            condition += " AND begins_with(#key, :prefix)"
-            names["#key"] = "key"
-            values[":prefix"] = {"S": prefix}
+        if not prefix:
+            return self._query(machine)
+        return self._query(machine, "begins_with(#key, :prefix)", {":prefix": {"S": prefix}})
+
+    def between(self, machine: str, after: str, upto: str) -> Iterator[Row]:
+        """See `StateTable.between`."""
+        if not after:
+            found = self._query(machine, "#key <= :upto", {":upto": {"S": upto}})
+        else:
+            bounds: dict[str, AttributeValueTypeDef] = {
+                ":after": {"S": after},
+                ":upto": {"S": upto},
+            }
+            found = self._query(machine, "#key BETWEEN :after AND :upto", bounds)
+        return (row for row in found if row.key != after)
+
+    def _query(
+        self,
+        machine: str,
+        condition: str = "",
+        values: Mapping[str, AttributeValueTypeDef] | None = None,
+    ) -> Iterator[Row]:
+        """The rows of a machine whose key meets a condition, page by page."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
+            KeyConditionExpression=f"machine = :machine{' AND ' * bool(condition)}{condition}",
+            ExpressionAttributeValues={":machine": {"S": machine}, **(values or {})},
             ConsistentRead=True,
-            **({"ExpressionAttributeNames": names} if names else {}),  # type: ignore[arg-type]
+            **({"ExpressionAttributeNames": {"#key": "key"}} if condition else {}),  # type: ignore[arg-type]
         )
         try:
             for page in pages:
