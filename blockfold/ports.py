@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
-from blockfold.domain.manifest import Manifest
+from blockfold.domain.manifest import Manifest, Run
 from blockfold.domain.retention import KEEP_ALL, Retention
 from blockfold.domain.schedule import OFF, Schedule
 from blockfold.domain.segments import Segment
@@ -273,6 +273,7 @@ class SnapshotStore(Protocol):
         base: Manifest | None = None,
         *,
         most: int | None = None,
+        anew: bool = False,
     ) -> Manifest:
         """Store the state at a block: runs first, the manifest last. Idempotent.
 
@@ -282,17 +283,52 @@ class SnapshotStore(Protocol):
                 if there is no base.
             base: An older snapshot, whose runs the new one goes on using.
             most: Rows that may be rewritten for the sake of later readers.
+            anew: Take the place of whatever stands under those names: a repair.
 
         Raises:
             Corrupted: The entries do not have the block's digest, or a run of the base is
                 damaged; there is no manifest then.
         """
 
-    def pin(self, manifest: Manifest) -> str:
+    def pin(self, manifest: Manifest, *, anew: bool = False) -> str:
         """Keep a snapshot for ever, for a block that will name it; the object key to name it by.
 
         Idempotent. What retention removes later is another copy of the manifest.
+
+        Args:
+            manifest: The snapshot.
+            anew: Take the place of whatever stands under that key: a repair.
         """
+
+    def check(self, run: Run, owner: str) -> None:
+        """Hold one run against what a manifest says of it.
+
+        Args:
+            run: What the manifest says.
+            owner: The manifest's object key, for errors.
+
+        Raises:
+            Corrupted: It is missing, damaged, or not what the manifest says.
+        """
+
+    def mend(
+        self, manifest: Manifest, damaged: Collection[Run], entries: Sequence[tuple[str, Canonical]]
+    ) -> Manifest:
+        """A snapshot in which other runs stand for the damaged ones; the sound ones stay named.
+
+        The runs are stored, the manifest is not: see `put`.
+
+        Args:
+            manifest: The snapshot.
+            damaged: Those of its runs that cannot be read.
+            entries: The whole state, in key order.
+
+        Raises:
+            Corrupted: The entries do not have the snapshot's digest; nothing was stored.
+        """
+
+    def put(self, manifest: Manifest) -> None:
+        """Store a manifest, also where another stands: a repair."""
 
     def retire(self, manifest: Manifest) -> None:
         """Remove a snapshot. Whoever holds its manifest can read it for another day. Idempotent."""
@@ -391,17 +427,32 @@ class Archive(Protocol):
             Corrupted: It is missing, damaged, or not what its name says.
         """
 
-    def begin(self, machine: str, epoch: int, head: Block) -> None:
+    def begin(self, machine: str, epoch: int, head: Block, *, anew: bool = False) -> None:
         """Begin an epoch: what older ones hold above a block is no part of the history. Idempotent.
 
         Args:
             machine: The machine's id.
             epoch: The epoch.
             head: The block that its first one will follow.
+            anew: Say so also where a damaged object says it: a repair.
         """
 
     def delete(self, segments: Iterable[Segment]) -> None:
         """Delete segments; those that are not there are no error."""
+
+
+class Bodies(Protocol):
+    """Bodies of large blocks, which the log keeps apart from its items."""
+
+    def check(self, key: str) -> None:
+        """Hold a body against the hash in its name.
+
+        Raises:
+            Corrupted: It is missing, damaged, or another one.
+        """
+
+    def store(self, block: Block) -> None:
+        """Store a block's body, also where another stands: a repair."""
 
 
 class Eraser(Protocol):

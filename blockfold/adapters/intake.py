@@ -110,7 +110,10 @@ class LambdaIntake:
                 FunctionName=self._function,
                 Environment={"Variables": {**variables, FORGOTTEN: str(self._clock.now())}},
             )
-            client.get_waiter("function_updated").wait(FunctionName=self._function)
+            client.get_waiter("function_updated").wait(
+                FunctionName=self._function,
+                WaiterConfig={"Delay": int(POLL_SECONDS), "MaxAttempts": POLLS},
+            )
         except (ClientError, BotoCoreError, WaiterError) as error:
             raise self._failed("renew", error) from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain
+from operator import itemgetter
 
 import msgspec
 
@@ -60,14 +62,18 @@ class ObjectSnapshots:
         base: Manifest | None = None,
         *,
         most: int | None = None,
+        anew: bool = False,
     ) -> Manifest:
         """See `SnapshotStore.save`."""
         if base is None:
-            runs = self._write_all(block, entries)
+            runs = self._write_all(block, entries, anew=anew)
         else:
-            runs = self._write_changes(block, list(entries), base, most)
+            runs = self._write_changes(block, list(entries), base, most, anew=anew)
         manifest = _manifest_of(block, runs)
         key = manifest_key(block.machine, block.number)
+        if anew:
+            self.put(manifest)
+            return manifest
         if self._objects.put_new(key, manifest.to_bytes()):
             return manifest
         there = self.open(key)
@@ -76,7 +82,7 @@ class ObjectSnapshots:
         return there
 
     def _write_changes(
-        self, block: Block, changes: list[Entry], base: Manifest, most: int | None
+        self, block: Block, changes: list[Entry], base: Manifest, most: int | None, *, anew: bool
     ) -> tuple[Run, ...]:
         if not changes:
             return base.runs
@@ -87,18 +93,22 @@ class ObjectSnapshots:
         entries = _newest([*(self._stream(runs, base) for runs in taken), iter(changes)])
         most_rows = sum(rows[len(older) - count :]) + len(changes)
         if not kept:
-            return self._write_all(block, entries)
+            return self._write_all(block, entries, anew=anew)
         number = kept[-1][0].generation + 1
         return (
             *chain.from_iterable(kept),
-            *self._files.write(block.machine, entries, number, most_rows),
+            *self._files.write(block.machine, entries, number, most_rows, anew=anew),
         )
 
-    def _write_all(self, block: Block, entries: Iterable[Entry]) -> tuple[Run, ...]:
+    def _write_all(
+        self, block: Block, entries: Iterable[Entry], *, anew: bool = False
+    ) -> tuple[Run, ...]:
         """A whole state as the first generation, held against the block."""
         total = _Total()
         present = total.watch(_present(entries))
-        runs = tuple(self._files.write(block.machine, present, 0, block.header.keys))
+        runs = tuple(
+            self._files.write(block.machine, present, 0, block.header.keys, anew=anew)
+        )
         if (total.rows, total.value) != (block.header.keys, block.total):
             raise Corrupted(
                 f"the state folded for block {block.number} of machine {block.machine!r} has "
@@ -107,11 +117,66 @@ class ObjectSnapshots:
             )
         return runs
 
-    def pin(self, manifest: Manifest) -> str:
+    def pin(self, manifest: Manifest, *, anew: bool = False) -> str:
         """See `SnapshotStore.pin`."""
         key = pinned_key(manifest.machine, manifest.number, manifest.hash)
-        self._objects.put_new(key, manifest.to_bytes())
+        if anew:
+            self._objects.replace(key, manifest.to_bytes())
+        else:
+            self._objects.put_new(key, manifest.to_bytes())
         return key
+
+    def put(self, manifest: Manifest) -> None:
+        """See `SnapshotStore.put`."""
+        self._objects.replace(manifest.key, manifest.to_bytes())
+
+    def check(self, run: Run, owner: str) -> None:
+        """See `SnapshotStore.check`."""
+        for _ in self._files.read(run, owner):
+            pass
+
+    def mend(
+        self, manifest: Manifest, damaged: Collection[Run], entries: Sequence[tuple[str, Canonical]]
+    ) -> Manifest:
+        """See `SnapshotStore.mend`.
+
+        What stands for a damaged run has all entries of the state within its keys, and says of the
+        other keys there that older generations have that they were deleted. Newer generations only
+        repeat that.
+        """
+        if (len(entries), digest.sum_of(entries)) != (manifest.rows, manifest.total):
+            raise Corrupted(f"{manifest.key} is of another state than the log's")
+        older: list[list[Run]] = []
+        for generation in manifest.generations:
+            runs: list[Run] = []
+            for run in generation:
+                if run in damaged:
+                    again = self._again(run, entries, older, manifest)
+                    rows = manifest.rows
+                    number = run.generation
+                    runs += self._files.write(manifest.machine, again, number, rows, anew=True)
+                else:
+                    runs.append(run)
+            older += [runs] if runs else []
+        return msgspec.structs.replace(manifest, runs=tuple(chain.from_iterable(older)))
+
+    def _again(
+        self,
+        run: Run,
+        entries: Sequence[tuple[str, Canonical]],
+        older: list[list[Run]],
+        manifest: Manifest,
+    ) -> Iterator[Entry]:
+        """What has to stand for a damaged run, whatever it held."""
+        first = bisect_left(entries, run.first, key=itemgetter(0))
+        last = bisect_right(entries, run.last, key=itemgetter(0))
+        hidden = []
+        for generation in older:
+            there = [each for each in generation if each.last >= run.first]
+            there = [each for each in there if each.first <= run.last]
+            stream = self._stream(there, manifest)
+            hidden.append((key, None) for key, _ in stream if run.first <= key <= run.last)
+        yield from _newest([*hidden, iter(entries[first:last])])
 
     def upload(self, block: Block, entries: Iterable[tuple[str, Canonical]]) -> str:
         """See `SnapshotStore.upload`."""

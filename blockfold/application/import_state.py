@@ -1,7 +1,8 @@
-"""Start a machine from a state that comes from outside: as block 1, and its snapshot first.
+"""Start a machine from a state that comes from elsewhere: as block 1, and its snapshot first.
 
-The state becomes the pinned snapshot of a block 0, whose header is sealed as any other's but
-never appended. Block 1 names it, as the first block of a fork names its parent's.
+A state from outside becomes the pinned snapshot of a block 0, whose header is sealed as any
+other's but never appended. The state at a block of another stack becomes that block's pinned
+snapshot here. Block 1 names it, as the first block of a fork names its parent's.
 
 What happens if the process dies: while entries are sorted, a folder of temporary files may be
 left. While runs are stored, some are garbage; run again, and those are found. Once the snapshot
@@ -16,7 +17,7 @@ from typing import Protocol
 
 from blockfold.application.import_lines import Entry
 from blockfold.domain import digest
-from blockfold.domain.block import Body, Head
+from blockfold.domain.block import Block, Body, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Misconfigured, Refused
 from blockfold.domain.execute import seal
@@ -73,8 +74,29 @@ class Importer:
         if newest is None:
             return
         origin = newest.body.origin
-        if newest.number != 1 or origin is None or origin.kind != "import":
+        if newest.number != 1 or origin is None or origin.kind == "restore":
             raise Refused(f"machine {machine!r} exists already", hint="import under another id")
+
+    def upload_block(
+        self, machine: str, block: Block, entries: Iterable[tuple[str, Canonical]]
+    ) -> Uploaded:
+        """Store the state at a block of another stack, for a machine that is to be its fork.
+
+        It stands below that block's own machine, whether this stack has one of that id or not.
+
+        Args:
+            machine: The id of the fork.
+            block: The block.
+            entries: The state right after it, in key order.
+
+        Raises:
+            Refused: The machine exists; nothing was stored.
+            Corrupted: The entries do not have the block's digest.
+            Unavailable: The bucket failed; run again.
+        """
+        self.check(machine)
+        key = self.snapshots.upload(block, entries)
+        return Uploaded(key, block.header.keys, block.header.digest)
 
     def upload(
         self, machine: str, entries: Iterable[Entry], sorter: Sorter, *, unit: str = "line"

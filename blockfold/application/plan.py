@@ -61,7 +61,7 @@ class Plan:
         snapshot: Whether a snapshot of that block exists already.
         base: The snapshot that the state is read from; None if there is none.
         folded: Blocks that are folded on top of it.
-        imported: Object key of the state of an import.
+        imported: Object key of a state that was uploaded.
         begun: The first block of this very fork or import, if it was begun and not finished.
         estimate: What it takes; None if it was not counted.
     """
@@ -194,24 +194,26 @@ class Planner:
         return number
 
     def _imported(self, machine: str, key: str) -> Plan:
+        """A state that was uploaded: from outside as a block 0, or a block of another stack."""
         manifest = self.snapshots.open(key)
-        if (manifest.machine, manifest.number) != (machine, 0):
+        foreign = manifest.number > 0
+        if not foreign and manifest.machine != machine:
             raise Misconfigured(
-                f"what was uploaded is not a state for machine {machine!r}, but block "
-                f"{manifest.number} of machine {manifest.machine!r}"
+                f"what was uploaded is not a state for machine {machine!r}, but for "
+                f"{manifest.machine!r}"
             )
         plan = Plan(
-            kind="import",
+            kind="fork" if foreign else "import",
             machine=machine,
-            source="",
-            number=0,
+            source=manifest.machine if foreign else "",
+            number=manifest.number,
             hash=manifest.hash,
             digest=manifest.digest,
             rows=manifest.rows,
             present=0,
             next=1,
             snapshot=True,
-            base=0,
+            base=manifest.number,
             folded=0,
             imported=key,
         )

@@ -26,11 +26,12 @@ from itertools import islice
 
 from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.writers import last_writers, rows_of
+from blockfold.domain import digest
 from blockfold.domain.block import Block
 from blockfold.domain.errors import Corrupted, NotFound, Refused
-from blockfold.domain.keys import machine_of
+from blockfold.domain.keys import archive_prefix, machine_of
 from blockfold.domain.retention import KEEP_ALL
-from blockfold.domain.schedule import Schedule
+from blockfold.domain.schedule import OFF, Schedule
 from blockfold.domain.segments import begun, cover, gaps
 from blockfold.ports import (
     Archive,
@@ -91,6 +92,8 @@ class Rebuilt:
         blocks: Blocks that were put back.
         rows: Rows of the state table that were put back.
         erased: Rows that were deleted before, because they were of blocks that are lost.
+        found: The digest of the rows. Another one than the head's means that blocks were executed
+            on a table that had lost rows; the rows are what the log says all the same.
     """
 
     machine: str
@@ -101,6 +104,12 @@ class Rebuilt:
     blocks: int
     rows: int
     erased: int
+    found: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the state is the one that the head's digest is of."""
+        return self.found == self.digest
 
 
 Progress = Callable[[str, int], None]
@@ -112,8 +121,9 @@ def ignore(_what: str, _count: int) -> None:
 
 
 def machines_in(objects: ObjectStore) -> list[str]:
-    """The machines that a bucket knows, by id."""
-    return sorted(machine_of(folder) for folder in objects.folders("machines/"))
+    """The machines that a bucket has archived blocks of, by id."""
+    known = sorted(machine_of(folder) for folder in objects.folders("machines/"))
+    return [machine for machine in known if any(objects.list(archive_prefix(machine)))]
 
 
 def archived_head(archive: Archive, machine: str, live: BlockLog | None = None) -> Block | None:
@@ -206,10 +216,8 @@ class Rebuilder:
             self._check_common(machine, newest)
         epoch = max(record.epoch, head.header.epoch)
         first = oldest_kept(record, head.number)
-        missing = 0
-        if not above or record.flushed != head.number:
-            present = sum(1 for _ in self.live.read(machine, first))
-            missing = head.number - first + 1 - present
+        # All of them are counted: a warm executor may have gone on above those that are lost.
+        present = sum(1 for _ in self.live.read(machine, first))
         if not above:
             epoch = self._next_epoch(machine, epoch)
         return RebuildPlan(
@@ -218,7 +226,7 @@ class Rebuilder:
             hash=head.hash,
             digest=head.header.digest,
             first=first,
-            blocks=missing,
+            blocks=head.number - first + 1 - present,
             begins=not above,
             epoch=epoch,
             record=self.machines.get(machine) is not None,
@@ -245,7 +253,8 @@ class Rebuilder:
             self.archive.begin(machine, plan.epoch, self._newest(plan))
         self.machines.put(record)
         blocks = self._put_back(plan, progress) if plan.blocks else 0
-        rows, erased = self._write_rows(plan, progress)
+        sums = _Sums()
+        rows, erased = self._write_rows(plan, sums, progress)
         self.machines.put(self._finished(record, plan))
         return Rebuilt(
             machine=machine,
@@ -256,6 +265,7 @@ class Rebuilder:
             blocks=blocks,
             rows=rows,
             erased=erased,
+            found=sums.digest,
         )
 
     # -- where it stands -----------------------------------------------------------------------
@@ -282,14 +292,18 @@ class Rebuilder:
             )
 
     def _record(self, machine: str) -> MachineRecord:
-        """The record as it is, or what the bucket has kept of it."""
-        if (record := self.machines.get(machine)) is not None:
+        """The record as it is, or what the bucket has kept of it.
+
+        A record without settings was begun by a watermark that somebody raised after the loss.
+        """
+        record = self.machines.get(machine)
+        if record is not None and (record.revision or record.schedule != OFF):
             return record
         kept = KeptSettings(self.objects).newest(machine)
         if kept is None:
-            return MachineRecord(machine, schedule=self.schedule)
-        return MachineRecord(
-            machine,
+            return record or MachineRecord(machine, schedule=self.schedule)
+        return replace(
+            record or MachineRecord(machine),
             schedule=Schedule(kept.schedule),
             retention=kept.retention,
             revision=kept.revision,
@@ -315,7 +329,7 @@ class Rebuilder:
                 progress("blocks", done)
         return done
 
-    def _write_rows(self, plan: RebuildPlan, progress: Progress) -> tuple[int, int]:
+    def _write_rows(self, plan: RebuildPlan, sums: _Sums, progress: Progress) -> tuple[int, int]:
         """Bring the state table to the head, row by row; how many were written and erased."""
         writers = last_writers(
             self.log,
@@ -328,7 +342,7 @@ class Rebuilder:
         if not self._agrees(plan, writers):
             erased = self.eraser.erase_state(plan.machine)
         written = 0
-        missing = self._missing(plan, writers)
+        missing = self._missing(plan, sums.watch(self._wanted(plan, writers)))
         while chunk := [*islice(missing, CHUNK)]:
             self.table.write(plan.machine, chunk)
             written += len(chunk)
@@ -353,11 +367,11 @@ class Rebuilder:
                 return False
         return True
 
-    def _missing(self, plan: RebuildPlan, writers: dict[str, int]) -> Iterator[Write]:
+    def _missing(self, plan: RebuildPlan, wanted: Iterator[Row]) -> Iterator[Write]:
         """The rows that the table lacks or has of an older block."""
         rows = self.table.scan(plan.machine)
         row = next(rows, None)
-        for target in self._wanted(plan, writers):
+        for target in wanted:
             while row is not None and row.key < target.key:
                 row = next(rows, None)
             if row is None or row.key != target.key:
@@ -384,3 +398,19 @@ class Rebuilder:
             archived=max(record.archived, min([plan.number, *archived[-1:]]) if archived else 0),
             pruned=max(record.pruned, plan.first - 1),
         )
+
+
+class _Sums:
+    """Adds up the rows that pass."""
+
+    def __init__(self) -> None:
+        self._total = digest.EMPTY
+
+    @property
+    def digest(self) -> str:
+        return digest.digest_of(self._total)
+
+    def watch(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self._total = digest.replace(self._total, row.key, None, row.value)
+            yield row

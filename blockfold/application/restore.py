@@ -205,7 +205,7 @@ class Restorer:
             Corrupted: The block that it brings back is another one now.
             Refused: Another restore came since, or the machine to start exists.
         """
-        if plan.kind != "import":
+        if plan.imported is None:
             source = self.log.get(plan.source, plan.number)
             if source is None or source.hash != plan.hash:
                 raise Corrupted(

@@ -61,7 +61,8 @@ def rebuild(
                 with paused(target.intake):
                     done = work.carry_out([plan.machine for plan in plans])
     if json:
-        print_json([asdict(each) for each in done] if every else asdict(done[0]))
+        found = [{**asdict(each), "ok": each.ok} for each in done]
+        print_json(found if every else found[0])
     work.end()
 
 
@@ -119,6 +120,13 @@ class _Work:
                 f"put back, {rebuilt.erased:,} erased; it stands at block {rebuilt.number:,}, "
                 f"epoch {rebuilt.epoch}, digest {short(rebuilt.digest)}"
             )
+        if not rebuilt.ok:
+            self._failed += 1
+            say(
+                f"{name}: its state has digest {short(rebuilt.found)}: blocks were executed while "
+                f"rows were lost\n  hint: `blockfold verify {name}` names the first of them; undo "
+                "it by `blockfold restore` to the block before"
+            )
         return rebuilt
 
     def _fail(self, name: str, error: BlockfoldError) -> None:
@@ -129,7 +137,7 @@ class _Work:
 
     def end(self) -> None:
         if self._failed:
-            say(f"{counted(self._failed, 'machine')} could not be rebuilt")
+            say(f"{counted(self._failed, 'machine')} could not be rebuilt as it should")
             raise typer.Exit(1)
 
 

@@ -6,11 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from blockfold.bootstrap import restorer
-from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, say, short
+from blockfold.application.push import check_machine_id
+from blockfold.application.travel import Traveller
+from blockfold.bootstrap import importer, restorer
+from blockfold.cli.output import (
+    AsJson,
+    MachineId,
+    StackName,
+    counted,
+    print_json,
+    progress,
+    say,
+    short,
+)
 from blockfold.cli.restoring import Follower
 from blockfold.client import Stack, connect
 from blockfold.domain.errors import Misconfigured, NotFound
+from blockfold.domain.point import AtBlock, AtSnapshot, AtTime, Point, parse_time
 
 
 def restore(
@@ -26,6 +38,10 @@ def restore(
     ] = None,
     fork: Annotated[
         str | None, typer.Option("--as", metavar="M", help="Start machine M from it instead.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STACK", help="MACHINE is one of that stack; with --as."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would do, take and cost.")
@@ -46,7 +62,7 @@ def restore(
     given = {"block": block, "snapshot": snapshot, "time": time}
     chosen = {name: value for name, value in given.items() if value is not None}
     if resume:
-        if chosen or fork is not None or dry_run:
+        if chosen or fork is not None or source is not None or dry_run:
             raise Misconfigured(
                 "--resume goes on with what was begun", hint="name the machine, and nothing else"
             )
@@ -54,10 +70,17 @@ def restore(
         return
     if len(chosen) != 1:
         raise Misconfigured("say what to restore", hint="one of --block, --snapshot and --time")
-    payload: dict[str, object] = {"machine": machine, **chosen}
-    if fork is not None:
-        payload["as"] = fork
     target = connect(stack)
+    payload: dict[str, object] = {"machine": machine, **chosen}
+    if source is not None:
+        if fork is None:
+            raise Misconfigured(
+                "--from brings a machine of another stack", hint="name the new one: --as M"
+            )
+        key = copied(connect(source), target, machine, point_of(block, snapshot, time), fork)
+        payload = {"machine": fork, "import": key}
+    elif fork is not None:
+        payload["as"] = fork
     if dry_run:
         planned = target.call("RestoreFunctionName", {**payload, "dry_run": True})
         if json:
@@ -76,6 +99,32 @@ def restore(
     )
     if fork is None:
         say(f"undo it with: blockfold restore {machine} --block {answer['number'] - 1}")
+
+
+def point_of(block: int | None, snapshot: int | None, time: str | None) -> Point:
+    """The point that one of the three names."""
+    if block is not None:
+        return AtBlock(block)
+    if snapshot is not None:
+        return AtSnapshot(snapshot)
+    moment = parse_time(time or "")
+    if moment is None:
+        raise Misconfigured(f"{time!r} is no RFC 3339 time", hint="such as 2026-01-31T12:00:00Z")
+    return AtTime(moment)
+
+
+def copied(source: Stack, target: Stack, machine: str, point: Point, fork: str) -> str:
+    """Store the state of another stack's machine in this one's bucket; its object key."""
+    check_machine_id(fork)
+    number = source.reader.number_at(machine, point)
+    if number == 0:
+        raise Misconfigured("block 0 has no state", hint="the first block is 1")
+    block = source.reader.block(machine, number)
+    adapters = source.adapters
+    _, entries = Traveller(adapters.archived_log, adapters.snapshots).entries(machine, number)
+    with progress() as bar:
+        copying = bar.track(entries, total=block.header.keys, description=f"copy {machine}")
+        return importer(target.adapters).upload_block(fork, block, copying).key
 
 
 def counts(answer: dict[str, Any]) -> str:

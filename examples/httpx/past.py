@@ -106,6 +106,20 @@ def fork(stack: Stack, machine: str, blocks: list[Block], checks: Checks) -> str
     return name
 
 
+def rehearse(stack: Stack, machine: str, checks: Checks) -> None:
+    """A rebuild from the bucket alone, beside the live tables."""
+    title("Rehearse the loss of all tables")
+    stack.call("DumperFunctionName", {"machine": machine, "command": "archive"})
+    head = stack.reader.head(machine)
+    done = stack.drill.run(machine)
+    checks.check(
+        f"{done.blocks} blocks read and {done.rows} rows rebuilt from the bucket alone in "
+        f"{done.seconds:.1f} s; {done.rpo_blocks} blocks would be lost",
+        (done.number, done.digest, done.rpo_blocks, done.findings),
+        (head.number, head.digest, 0, ()),
+    )
+
+
 def table(stack: Stack, machine: str) -> dict[str, Canonical]:
     """What the state table itself holds, read raw: not through the log."""
     rows = stack.adapters.table.scan(machine)

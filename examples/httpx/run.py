@@ -22,7 +22,7 @@ from blockfold.domain.block import OUTCOMES, Block
 from blockfold.domain.errors import BlockfoldError
 from blockfold.ports import Receipt
 from examples.httpx.history import commits
-from examples.httpx.past import at_the_head, fork, restore_and_undo, snapshots, travel
+from examples.httpx.past import at_the_head, fork, rehearse, restore_and_undo, snapshots, travel
 from examples.httpx.telling import Checks, print_line, title
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +97,7 @@ def story(stack: Stack, forest: Stack, checks: Checks) -> None:
     snapshots(stack, MACHINE, COUNT, checks)
     restore_and_undo(stack, MACHINE, blocks, checks)
     forked = fork(stack, MACHINE, blocks, checks)
+    rehearse(stack, MACHINE, checks)
     title(f"Meanwhile, in the other stack, machine {GROVE!r} of Forest")
     wait(forest, GROVE, growing)
     trees = forest.reader.state(GROVE, prefix="tree/").entries

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blockfold.application.execute import Executor
 from blockfold.application.rebuild import Rebuilt
+from blockfold.domain.digest import digest_of, sum_of
 from blockfold.domain.errors import Corrupted, NotFound, Refused
 from blockfold.domain.retention import Retention
 from blockfold.domain.schedule import Schedule
@@ -106,6 +108,48 @@ def test_an_executor_does_not_begin_a_lost_machine_anew() -> None:
     assert len(world.archived_executor().fold("new", [world.message()], deadline=1e9).blocks) == 1
 
 
+def erased_under_a_warm_executor() -> tuple[World, Executor]:
+    world = grown()
+    world.dumper().set_count(MACHINE, 7)
+    world.keep()
+    executor = world.archived_executor()
+    world.run(put("warm", 1), by=executor)
+    world.keep()
+    eraser = world.eraser()
+    for erase in (eraser.erase_state, eraser.erase_blocks, eraser.erase_record):
+        erase(MACHINE)
+    return world, executor
+
+
+def test_a_warm_executor_that_went_on_above_the_loss_loses_nothing() -> None:
+    world, executor = erased_under_a_warm_executor()
+    block = world.run(put("warm", 2), by=executor)  # it trusts its head for minutes
+    assert [each.number for each in world.blocks()] == [14]
+    record = world.machines.get(MACHINE)
+    assert record is not None
+    assert (record.flushed, record.revision) == (14, 0)
+    plan = world.rebuilder().plan(MACHINE)
+    assert (plan.number, plan.hash, plan.blocks, plan.begins) == (14, block.hash, 13, False)
+    assert world.rebuild().ok
+    record = world.machines.get(MACHINE)
+    assert record is not None
+    assert (record.revision, record.schedule.current.count) == (1, 7)
+    assert world.stored()["warm"] == 2
+    world.assert_whole()
+
+
+def test_a_block_that_was_executed_on_lost_rows_is_told_and_can_be_undone() -> None:
+    world, executor = erased_under_a_warm_executor()
+    world.run(put("count", 99), by=executor)  # takes the key for absent
+    done = world.rebuild()
+    assert not done.ok
+    assert done.found != done.digest == world.newest().header.digest
+    assert not world.verify().ok
+    world.restore(13)
+    assert digest_of(sum_of(world.rows().items())) == world.newest().header.digest
+    assert world.stored()["count"] == 10
+
+
 def test_a_lost_state_table_is_filled_and_nothing_else_changes() -> None:
     world = grown()
     before = world.tables()
@@ -197,6 +241,7 @@ def test_rebuilding_what_is_whole_changes_nothing() -> None:
         blocks=0,
         rows=0,
         erased=0,
+        found=world.newest().header.digest,
     )
     assert world.contents() == before
 

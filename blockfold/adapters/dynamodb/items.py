@@ -131,11 +131,11 @@ def _block(item: dict[str, Any], payload: Canonical) -> Block:
 
 def _payload(item: dict[str, Any], bodies: ObjectStore) -> Canonical:
     if not _is_spilled(item):
-        return _unpack(bytes(item["body"]["B"]), _name(item))
+        return unpack(bytes(item["body"]["B"]), _name(item))
     packed = bodies.get(_spilled_key(item))
     if packed is None:
         raise Corrupted(f"{_name(item)}: there is no such object")
-    return _unpack(packed, _name(item))
+    return unpack(packed, _name(item))
 
 
 def _is_spilled(item: dict[str, Any]) -> bool:
@@ -147,7 +147,12 @@ def _spilled_key(item: dict[str, Any]) -> str:
     return body_key(item["machine"]["S"], int(item["number"]["N"]), sha256)
 
 
-def _unpack(packed: bytes, name: str) -> Canonical:
+def unpack(packed: bytes, name: str) -> Canonical:
+    """A body from what is stored of it.
+
+    Raises:
+        Corrupted: It does not unpack, or claims to be too large.
+    """
     try:
         if zstandard.frame_content_size(packed) > MAX_PAYLOAD_BYTES:
             raise Corrupted(f"{name} claims a body of more than {MAX_PAYLOAD_BYTES:,} bytes")
