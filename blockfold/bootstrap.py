@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import logging
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from blockfold.adapters.archive import ObjectArchive
 from blockfold.adapters.archived_log import ArchivedBlockLog
+from blockfold.adapters.bodies import ObjectBodies
 from blockfold.adapters.bucket_log import bucket_log
 from blockfold.adapters.checks import SqsChecks
 from blockfold.adapters.clients import Clients
@@ -28,17 +31,20 @@ from blockfold.application.execute import Executor
 from blockfold.application.export import Exporter
 from blockfold.application.frames import Stepper
 from blockfold.application.import_state import Importer
+from blockfold.application.inspect_bucket import Bucket
 from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.prune import Pruner
 from blockfold.application.read import Reader
 from blockfold.application.rebuild import Rebuilder
+from blockfold.application.repair import Repairer
 from blockfold.application.restore import Restorer
 from blockfold.application.ship import Shipper
 from blockfold.application.travel import Traveller
 from blockfold.application.verify import Verifier
-from blockfold.domain.errors import Misconfigured
+from blockfold.domain.errors import Corrupted, Misconfigured
 from blockfold.domain.machine import Machine
 from blockfold.domain.schedule import Schedule
+from blockfold.ports import ObjectStore
 from blockfold.settings import Settings
 
 
@@ -141,7 +147,32 @@ def reader(adapters: Adapters) -> Reader:
 
 def verifier(adapters: Adapters) -> Verifier:
     """The verifier of a stack."""
-    return Verifier(adapters.archived_log, adapters.table, adapters.machines, adapters.snapshots)
+    return Verifier(
+        adapters.archived_log,
+        adapters.table,
+        adapters.machines,
+        adapters.snapshots,
+        Bucket(adapters.objects, adapters.archive, ObjectBodies(adapters.objects), adapters.log),
+    )
+
+
+def repairer(adapters: Adapters, objects: ObjectStore) -> Repairer:
+    """What heals a stack's bucket.
+
+    Args:
+        adapters: The stack's ports.
+        objects: The bucket, or an `OverlayObjectStore` over it for a dry run.
+    """
+    archive, snapshots = ObjectArchive(objects), ObjectSnapshots(objects)
+    live = DynamoBlockLog(adapters.clients.dynamodb, adapters.settings.blocks_table, objects)
+    return Repairer(
+        bucket=Bucket(objects, archive, ObjectBodies(objects), live),
+        log=ArchivedBlockLog(live, archive),
+        table=adapters.table,
+        machines=adapters.machines,
+        snapshots=snapshots,
+        clock=adapters.clock,
+    )
 
 
 def exporter(adapters: Adapters) -> Exporter:
@@ -171,25 +202,36 @@ def compactor(adapters: Adapters) -> Compactor:
     return Compactor(adapters.log, adapters.archive, adapters.machines, adapters.clock, kept)
 
 
-def dumper(adapters: Adapters) -> Dumper:
-    """The dumper of a stack."""
+def log_damage(error: Corrupted) -> None:
+    """Write a damaged manifest, beside which snapshots are made all the same, into the log."""
+    logging.getLogger(__name__).error("a damaged snapshot was passed over, repair it: %s", error)
+
+
+def dumper(adapters: Adapters, passed: Callable[[Corrupted], None] = log_damage) -> Dumper:
+    """The dumper of a stack.
+
+    Args:
+        adapters: The stack's ports.
+        passed: Told of each damaged manifest that is passed over.
+    """
     return Dumper(
         adapters.archived_log,
         adapters.machines,
         adapters.snapshots,
         adapters.clock,
         KeptSettings(adapters.objects),
+        passed,
     )
 
 
-def checker(adapters: Adapters) -> Checker:
-    """What looks whether a policy calls for a snapshot."""
-    return Checker(dumper(adapters), adapters.checks)
+def checker(adapters: Adapters, passed: Callable[[Corrupted], None] = log_damage) -> Checker:
+    """What looks whether a policy calls for a snapshot; see `dumper`."""
+    return Checker(dumper(adapters, passed), adapters.checks)
 
 
 def importer(adapters: Adapters) -> Importer:
     """What brings states from outside into a stack."""
-    return Importer(adapters.log, adapters.snapshots)
+    return Importer(adapters.log, adapters.snapshots, adapters.archive)
 
 
 def pruner(adapters: Adapters) -> Pruner:
@@ -212,6 +254,7 @@ def restorer(adapters: Adapters) -> Restorer:
         machines=adapters.machines,
         snapshots=adapters.snapshots,
         clock=adapters.clock,
+        archive=adapters.archive,
         schedule=Schedule.new(adapters.settings.count, adapters.settings.policy),
     )
 

@@ -8,10 +8,12 @@ working directory or one of its parents.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -20,8 +22,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from blockfold import local
 from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.folder import FolderObjectStore
 from blockfold.adapters.functions import Functions
 from blockfold.adapters.intake import LambdaIntake
+from blockfold.adapters.overlay import OverlayObjectStore
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.delete import Deleter
 from blockfold.application.drill import Drill
@@ -29,6 +33,7 @@ from blockfold.application.export import Exporter
 from blockfold.application.frames import Stepper
 from blockfold.application.read import Reader
 from blockfold.application.rebuild import Rebuilder
+from blockfold.application.repair import Repairer
 from blockfold.application.verify import Verifier
 from blockfold.bootstrap import (
     Adapters,
@@ -37,11 +42,13 @@ from blockfold.bootstrap import (
     exporter,
     reader,
     rebuilder,
+    repairer,
     stepper,
     verifier,
 )
 from blockfold.domain.errors import Misconfigured, NotFound
 from blockfold.domain.schedule import Schedule
+from blockfold.ports import ObjectStore
 from blockfold.settings import Settings
 
 STACK_VARIABLE = "BLOCKFOLD_STACK"
@@ -78,8 +85,17 @@ class Stack:
 
     @cached_property
     def verifier(self) -> Verifier:
-        """Proves that log and table agree."""
+        """Proves that log, table and bucket agree."""
         return verifier(self.adapters)
+
+    @contextmanager
+    def repairer(self, *, dry_run: bool) -> Iterator[Repairer]:
+        """Heals the bucket; a dry run works on a scratch folder over it."""
+        with TemporaryDirectory() as scratch:
+            objects: ObjectStore = self.adapters.objects
+            if dry_run:
+                objects = OverlayObjectStore(objects, FolderObjectStore(Path(scratch)))
+            yield repairer(self.adapters, objects)
 
     @cached_property
     def exporter(self) -> Exporter:

@@ -163,7 +163,7 @@ class MachineRecord:
     restoring: Restoring | None = None
 
 
-Watermark = Literal["flushed", "archived", "verified", "pruned", "thinned"]
+Watermark = Literal["epoch", "flushed", "archived", "verified", "pruned", "thinned"]
 """A number of a machine's record that only rises, whoever raises it."""
 
 
@@ -427,14 +427,13 @@ class Archive(Protocol):
             Corrupted: It is missing, damaged, or not what its name says.
         """
 
-    def begin(self, machine: str, epoch: int, head: Block, *, anew: bool = False) -> None:
+    def begin(self, machine: str, epoch: int, head: Block) -> None:
         """Begin an epoch: what older ones hold above a block is no part of the history. Idempotent.
 
         Args:
             machine: The machine's id.
             epoch: The epoch.
             head: The block that its first one will follow.
-            anew: Say so also where a damaged object says it: a repair.
         """
 
     def delete(self, segments: Iterable[Segment]) -> None:
@@ -442,7 +441,7 @@ class Archive(Protocol):
 
 
 class Bodies(Protocol):
-    """Bodies of large blocks, which the log keeps apart from its items."""
+    """What repairs need of a bucket beside its archive: bodies of large blocks, marks of epochs."""
 
     def check(self, key: str) -> None:
         """Hold a body against the hash in its name.
@@ -453,6 +452,9 @@ class Bodies(Protocol):
 
     def store(self, block: Block) -> None:
         """Store a block's body, also where another stands: a repair."""
+
+    def mark(self, segment: Segment) -> None:
+        """Store a segment without blocks, also where another object stands: a repair."""
 
 
 class Eraser(Protocol):

@@ -88,7 +88,12 @@ def grant_pruner(role: iam.Role, storage: Storage) -> None:
     )
     storage.machines.grant(role, "dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem")
     _grant_objects(role, storage.snapshots, "s3:GetObject")
-    _grant_objects(role, storage.snapshots, "s3:PutObject", below=[_folder("retired")])
+    _grant_objects(
+        role,
+        storage.snapshots,
+        "s3:PutObject",
+        below=[_folder("retired"), _folder("settings")],
+    )
     _grant_objects(
         role,
         storage.snapshots,

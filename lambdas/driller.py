@@ -64,7 +64,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         _tell(done)
         if done.findings:
             raise Corrupted(
-                f"a rebuild of machine {name!r} would fail: {'; '.join(done.findings)}",
+                f"the drill of machine {name!r} found: {'; '.join(done.findings)}",
                 hint=f"`blockfold drill {name}` tells whether it still is so",
             )
         if not done.skipped:

@@ -43,6 +43,10 @@ FLUSH_MARGIN_SECONDS = 10.0
 SHORT_FLUSH = 250
 """Pending writes up to which a group's table is flushed before the next group's turn."""
 
+LONGEST_RESTORE_SECONDS = 120
+"""The longest wait while a restore is brought to the table: each delivery goes on with it, and the
+queue's 1,000 deliveries last for a day and a half."""
+
 LONGEST_SECONDS = 900
 """The longest wait between two deliveries. With the queue's 1,000 deliveries, an outage of ten
 days goes by before anything ends in the dead-letter queue."""
@@ -161,7 +165,12 @@ def _release(each: Group) -> None:
     records = [record for record in each.records if record.message_id in again]
     if not records:
         return
-    seconds = min(2 ** min(tries(records) - 1, 10), LONGEST_SECONDS) if each.folded.failed else 0
+    longest = 0
+    if each.folded.failed:
+        longest = LONGEST_SECONDS
+    elif each.folded.waits is not None:
+        longest = LONGEST_RESTORE_SECONDS
+    seconds = min(2 ** min(tries(records) - 1, 10), longest)
     try:
         _queue().release([record.receipt_handle for record in records], seconds)
     except BlockfoldError as error:

@@ -21,7 +21,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from blockfold.application.push import check_machine_id
 from blockfold.application.restore import Restored, Restorer, Target
 from blockfold.bootstrap import Adapters, restorer
-from blockfold.domain.errors import Misconfigured
+from blockfold.domain.errors import Misconfigured, NotFound
 from blockfold.domain.point import parse_time
 from blockfold.domain.spans import FIRST, LAST
 from blockfold.settings import Settings
@@ -237,5 +237,8 @@ def _finish(machine: str, deadline: float) -> dict[str, Any]:
     """Raise ``flushed``; write what is left, such as blocks that came meanwhile."""
     if _restorer().progress(machine) is None:
         return {"machine": machine, "step": "finish", "done": True}
-    done = _restorer().resume(machine, deadline=deadline)
-    return {"machine": machine, "step": "finish", "done": done.done}
+    try:
+        done = _restorer().resume(machine, deadline=deadline).done
+    except NotFound:  # an executor finished it in between
+        done = True
+    return {"machine": machine, "step": "finish", "done": done}

@@ -93,14 +93,10 @@ class ObjectArchive:
         if last is None or (last.number, last.hash) != (segment.last, segment.hash):
             raise Corrupted(f"{name} does not end with the block that it is named after")
 
-    def begin(self, machine: str, epoch: int, head: Block, *, anew: bool = False) -> None:
+    def begin(self, machine: str, epoch: int, head: Block) -> None:
         """See `Archive.begin`: a segment without blocks, which stands where they will begin."""
         segment = Segment(machine, head.number + 1, head.number, epoch, head.hash)
-        packed = LinePacker(ZSTD_LEVEL).close()
-        if anew:
-            self._objects.replace(segment.key, packed)
-        else:
-            self._objects.put_new(segment.key, packed)
+        self._objects.put_new(segment.key, LinePacker(ZSTD_LEVEL).close())
 
     def delete(self, segments: Iterable[Segment]) -> None:
         """See `Archive.delete`."""

@@ -5,10 +5,13 @@ Needs get of objects below ``machines/``, and put to store one.
 
 from __future__ import annotations
 
+from blockfold.adapters.archive import ZSTD_LEVEL
 from blockfold.adapters.dynamodb.items import pack, unpack
+from blockfold.adapters.packed_lines import LinePacker
 from blockfold.domain.block import Block, payload_hash
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.keys import body_key, parse_body_key
+from blockfold.domain.segments import Segment
 from blockfold.ports import ObjectStore
 
 
@@ -34,3 +37,7 @@ class ObjectBodies:
         """See `Bodies.store`."""
         key = body_key(block.machine, block.number, block.header.body)
         self._objects.replace(key, pack(block.payload, key))
+
+    def mark(self, segment: Segment) -> None:
+        """See `Bodies.mark`."""
+        self._objects.replace(segment.key, LinePacker(ZSTD_LEVEL).close())

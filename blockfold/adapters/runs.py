@@ -80,13 +80,7 @@ class RunFiles:
         self._part = part
 
     def write(
-        self,
-        machine: str,
-        entries: Iterable[Entry],
-        generation: int,
-        rows: int,
-        *,
-        anew: bool = False,
+        self, machine: str, entries: Iterable[Entry], generation: int, rows: int
     ) -> Iterator[Run]:
         """Store entries, in key order, as the files of one generation; each when it is full.
 
@@ -95,17 +89,16 @@ class RunFiles:
             entries: The entries.
             generation: The generation's number.
             rows: How many entries there are, at most.
-            anew: Write damaged files of the same names again.
         """
         level = SMALL_LEVEL if rows <= SMALL_ROWS else LARGE_LEVEL
         file = _OpenFile(level)
         for entry in entries:
             file.add(entry)
             if file.unpacked >= self._part or file.packed >= PACKED_BYTES:
-                yield self._store(machine, file, generation, anew=anew)
+                yield self._store(machine, file, generation)
                 file = _OpenFile(level)
         if file.rows:
-            yield self._store(machine, file, generation, anew=anew)
+            yield self._store(machine, file, generation)
 
     def read(self, run: Run, owner: str) -> Iterator[Entry]:
         """The entries of a file, in key order.
@@ -142,7 +135,7 @@ class RunFiles:
                 return next(from_lines([line], name))
         return None
 
-    def _store(self, machine: str, file: _OpenFile, generation: int, *, anew: bool) -> Run:
+    def _store(self, machine: str, file: _OpenFile, generation: int) -> Run:
         packed = file.close()
         name = sha256(packed).hexdigest()
         run = Run(
@@ -155,9 +148,6 @@ class RunFiles:
             generation=generation,
         )
         if not self._objects.put_new(run.key, packed) and self._objects.get(run.key) != packed:
-            if anew:
-                self._objects.replace(run.key, packed)
-                return run
             raise Corrupted(
                 f"the run {run.key} is damaged: it does not have the content that it is named by",
                 hint="delete that object, then dump again",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
+from typing import Any, cast
 
 import msgspec
 
@@ -52,6 +53,7 @@ class ObjectSnapshots:
         self._objects = objects
         self._now = now
         self._files = RunFiles(objects, now=now, part=part)
+        self._repairs = RunFiles(cast("ObjectStore", _Overwriting(objects)), now=now, part=part)
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -97,7 +99,7 @@ class ObjectSnapshots:
         number = kept[-1][0].generation + 1
         return (
             *chain.from_iterable(kept),
-            *self._files.write(block.machine, entries, number, most_rows, anew=anew),
+            *self._writer(anew=anew).write(block.machine, entries, number, most_rows),
         )
 
     def _write_all(
@@ -106,9 +108,8 @@ class ObjectSnapshots:
         """A whole state as the first generation, held against the block."""
         total = _Total()
         present = total.watch(_present(entries))
-        runs = tuple(
-            self._files.write(block.machine, present, 0, block.header.keys, anew=anew)
-        )
+        files = self._writer(anew=anew)
+        runs = tuple(files.write(block.machine, present, 0, block.header.keys))
         if (total.rows, total.value) != (block.header.keys, block.total):
             raise Corrupted(
                 f"the state folded for block {block.number} of machine {block.machine!r} has "
@@ -116,6 +117,9 @@ class ObjectSnapshots:
                 f"{block.header.keys} and {block.header.digest}"
             )
         return runs
+
+    def _writer(self, *, anew: bool) -> RunFiles:
+        return self._repairs if anew else self._files
 
     def pin(self, manifest: Manifest, *, anew: bool = False) -> str:
         """See `SnapshotStore.pin`."""
@@ -154,7 +158,7 @@ class ObjectSnapshots:
                     again = self._again(run, entries, older, manifest)
                     rows = manifest.rows
                     number = run.generation
-                    runs += self._files.write(manifest.machine, again, number, rows, anew=True)
+                    runs += self._repairs.write(manifest.machine, again, number, rows)
                 else:
                     runs.append(run)
             older += [runs] if runs else []
@@ -358,3 +362,20 @@ class _Total:
             self.value = digest.replace(self.value, key, None, value)
             self.rows += 1
             yield key, value
+
+
+class _Overwriting:
+    """An object store in which what is stored takes the place of anything else of its name."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Store an object unless it is there to the byte."""
+        if self._objects.get(key) == data:
+            return False
+        self._objects.replace(key, data)
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)

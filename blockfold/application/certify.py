@@ -183,6 +183,12 @@ class Certifying:
         if any(segment.key in self.passed for segment in written):
             raise Corrupted(f"the segment {written[0].key} was mended and is damaged again")
         self.listing += written
+        if written and not any(cover(self.listing, first, first, without=self.passed)):
+            raise Corrupted(
+                f"block {first} of machine {self.machine!r} is of epoch {written[0].epoch}, which "
+                "ended before it",
+                hint="its record was lost after a rebuild: `blockfold rebuild` it",
+            )
         self.healed += healed
         if not written and not young:
             raise Corrupted(

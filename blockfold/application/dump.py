@@ -25,6 +25,10 @@ MERGED_PER_SECOND = 30_000
 """Rows that a merge rewrites in a second, counted low: what does not fit is put off."""
 
 
+def ignore(_error: Corrupted) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a call answers.
@@ -61,6 +65,7 @@ class Dumper:
         snapshots: The snapshots.
         clock: Time.
         kept: Where copies of changed settings are kept; None keeps none.
+        passed: Told of each damaged manifest that work with a deadline passes over.
     """
 
     log: BlockLog
@@ -68,6 +73,7 @@ class Dumper:
     snapshots: SnapshotStore
     clock: Clock
     kept: KeptSettings | None = None
+    passed: Callable[[Corrupted], None] = ignore
 
     # -- snapshots -------------------------------------------------------------------------
 
@@ -79,7 +85,8 @@ class Dumper:
         Args:
             machine: The machine's id.
             number: The block.
-            deadline: When to be done, by the clock's ``monotonic``: bounds what is merged.
+            deadline: When to be done, by the clock's ``monotonic``: bounds what is merged. Who has
+                one works unattended, so an older snapshot is built on where one is damaged.
 
         Raises:
             NotFound: There is no such machine or block.
@@ -95,12 +102,16 @@ class Dumper:
             if (block := self.log.get(machine, number)) is not None:
                 check_snapshot(there, block)
             return there, False
-        delta = self._history.since(machine, number)
+        passed = None if deadline is None else self.passed
+        delta = self._history.since(machine, number, passed=passed)
         self._history.forward(delta, number)
         return self._save(delta, None if deadline is None else self._rows(deadline)), True
 
     def make_due(self, machine: str, upto: int, *, deadline: float) -> list[Manifest]:
         """Make every due snapshot up to a block that was not made yet, oldest first.
+
+        One damaged manifest costs time, not snapshots: the next one builds on an older snapshot. A
+        due one that is there and damaged is left to a repair.
 
         Args:
             machine: The machine's id.
@@ -118,11 +129,11 @@ class Dumper:
         delta: Delta | None = None
         while record.dumped < upto:
             number = next(record.schedule.due_between(record.dumped + 1, upto), None)
-            if number is not None and self.snapshots.get(machine, number) is None:
+            if number is not None and not self._is_there(machine, number):
                 if made and self.clock.monotonic() >= deadline:
                     break
                 if delta is None or delta.head.number > number:
-                    delta = self._history.since(machine, number)
+                    delta = self._history.since(machine, number, passed=self.passed)
                 self._history.forward(delta, number)
                 made.append(self._save(delta, self._rows(deadline)))
             self.machines.raise_dumped(record, number or upto)
@@ -243,6 +254,14 @@ class Dumper:
             reason=reason,
             policy=setting.policy.in_force if setting.policy else None,
         )
+
+    def _is_there(self, machine: str, number: int) -> bool:
+        """Whether a block has a snapshot, damaged or not."""
+        try:
+            return self.snapshots.get(machine, number) is not None
+        except Corrupted as error:
+            self.passed(error)
+            return True
 
     def _note(self, record: MachineRecord, number: int | None) -> None:
         """Spare a policy in force the snapshot of blocks that have one; not when it is due next."""

@@ -26,17 +26,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from blockfold.application.catch_up import Behind, CatchUp
+from blockfold.application.epoch import in_epoch
 from blockfold.application.flush import flush
+from blockfold.application.lost import check_not_lost
 from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
 from blockfold.domain.apply import Guard, unguarded
 from blockfold.domain.block import Block
-from blockfold.domain.errors import BlockConflict, BlockfoldError, Corrupted
+from blockfold.domain.errors import BlockConflict, BlockfoldError
 from blockfold.domain.execute import execute
 from blockfold.domain.limits import Limits
 from blockfold.domain.machine import Machine
 from blockfold.domain.marks import sift
 from blockfold.domain.schedule import OFF, Schedule
+from blockfold.domain.segments import begun
 from blockfold.ports import Archive, BlockLog, Clock, Machines, SnapshotStore, StateTable
 
 CACHED_MACHINES = 500
@@ -266,22 +269,20 @@ class Executor:
             self._catch_up.run(machine, deadline=deadline)
             tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
         self._catch_up.forget(machine)
+        if tail.head.number and not tail.registered:
+            self._raise_epoch(tail)
         if tail.head.number == 0:
-            self._check_new(machine)
+            check_not_lost(self.archive, machine)
             self.machines.register(machine, self.schedule)
         return tail
 
-    def _check_new(self, machine: str) -> None:
-        """A machine without blocks is new, unless its archive says that they were lost.
-
-        Raises:
-            Corrupted: They were.
-        """
-        if self.archive is not None and self.archive.segments(machine):
-            raise Corrupted(
-                f"machine {machine!r} has no blocks in its table, but archived ones: it lost them",
-                hint="`blockfold rebuild` puts them back; actions wait in the queue until then",
-            )
+    def _raise_epoch(self, tail: Tail) -> None:
+        """A machine whose record is lost goes on in the epoch that the archive knows."""
+        machine = tail.head.machine
+        begins = begun(self.archive.segments(machine)) if self.archive else {}
+        if (epoch := max(begins, default=0)) > tail.head.epoch:
+            self.machines.raise_watermark(machine, "epoch", epoch)
+            tail.head = in_epoch(tail.head, self.machines.get(machine))
 
     def _remember(self, tail: Tail) -> None:
         """The log just confirmed this head."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -120,7 +120,7 @@ class History:
         manifest = self.manifest(machine, number)
         if manifest is None:
             return Replica(Head(machine=machine), {}, self.snapshots)
-        return Replica(_head(manifest), dict(self.snapshots.entries(manifest)), self.snapshots)
+        return Replica(head_of(manifest), dict(self.snapshots.entries(manifest)), self.snapshots)
 
     def from_log(self, machine: str, number: int) -> Replica:
         """The state right after a block, from the log alone, as far as no restore needs more.
@@ -132,15 +132,33 @@ class History:
         self.forward(replica, number)
         return replica
 
-    def since(self, machine: str, number: int) -> Delta:
+    def since(
+        self, machine: str, number: int, *, passed: Callable[[Corrupted], None] | None = None
+    ) -> Delta:
         """No changes yet since the newest snapshot at or below a block; reads only its manifest.
+
+        Args:
+            machine: The machine's id.
+            number: The block.
+            passed: Told of each damaged manifest that is passed over for an older one; None passes
+                over none.
 
         Raises:
             Corrupted: The manifest is damaged, or of another block than the log's.
         """
-        manifest = self.manifest(machine, number)
-        head = Head(machine=machine) if manifest is None else _head(manifest)
-        return Delta(head, manifest, {}, self.snapshots)
+        for each in reversed(self.snapshots.numbers(machine)):
+            if each > number:
+                continue
+            try:
+                manifest = self.manifest(machine, each)
+            except Corrupted as error:
+                if passed is None:
+                    raise
+                passed(error)
+                continue
+            if manifest is not None:
+                return delta_from(manifest, self.snapshots)
+        return Delta(Head(machine=machine), None, {}, self.snapshots)
 
     def manifest(self, machine: str, number: int) -> Manifest | None:
         """The newest snapshot at or below a block, or None.
@@ -178,17 +196,22 @@ class History:
             )
 
 
+def delta_from(manifest: Manifest, snapshots: SnapshotStore) -> Delta:
+    """No changes yet since a snapshot."""
+    return Delta(head_of(manifest), manifest, {}, snapshots)
+
+
 def check_snapshot(manifest: Manifest, block: Block) -> None:
     """Hold a snapshot against the block that it says it is of.
 
     Raises:
         Corrupted: It is of another block.
     """
-    if _head(manifest) != replace(block.head, marks=()) or manifest.code != block.header.code:
+    if head_of(manifest) != replace(block.head, marks=()) or manifest.code != block.header.code:
         raise Corrupted(
             f"{manifest.key} is of another block {block.number} of machine {block.machine!r} "
             "than the log's",
-            hint="delete it and dump that block again",
+            hint="`blockfold repair` makes it again; or delete it and dump that block again",
         )
 
 
@@ -226,7 +249,8 @@ def origin_manifest(snapshots: SnapshotStore, block: Block) -> Manifest:
     return manifest
 
 
-def _head(manifest: Manifest) -> Head:
+def head_of(manifest: Manifest) -> Head:
+    """The block that a snapshot is of, as the next one builds on it; without its marks."""
     return Head(
         machine=manifest.machine,
         number=manifest.number,

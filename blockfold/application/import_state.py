@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from blockfold.application.import_lines import Entry
+from blockfold.application.lost import check_not_lost
 from blockfold.domain import digest
 from blockfold.domain.block import Block, Body, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Misconfigured, Refused
 from blockfold.domain.execute import seal
-from blockfold.ports import BlockLog, SnapshotStore
+from blockfold.ports import Archive, BlockLog, SnapshotStore
 
 CODE = "import/1"
 """What the block 0 of an import says about the code that made it."""
@@ -59,19 +60,23 @@ class Importer:
     Attributes:
         log: The blocks.
         snapshots: The snapshots.
+        archive: Where blocks of a machine that seems to be new would stand, if it is not.
     """
 
     log: BlockLog
     snapshots: SnapshotStore
+    archive: Archive | None = None
 
     def check(self, machine: str) -> None:
         """Make sure that the machine is free, or that an import of it is not finished.
 
         Raises:
             Refused: It exists.
+            Corrupted: It existed, and its blocks were lost.
         """
         newest = self.log.head(machine)
         if newest is None:
+            check_not_lost(self.archive, machine)
             return
         origin = newest.body.origin
         if newest.number != 1 or origin is None or origin.kind == "restore":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from blockfold.application.difference import compare
 from blockfold.application.history import History
+from blockfold.application.lost import check_not_lost
 from blockfold.application.plan_costs import Estimate, Tally
 from blockfold.application.points import newest_at
 from blockfold.application.travel import Traveller
@@ -17,7 +18,7 @@ from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Misconfigured, NotFound, Refused
 from blockfold.domain.manifest import OriginKind
-from blockfold.ports import BlockLog, Clock, Machines, Row, SnapshotStore
+from blockfold.ports import Archive, BlockLog, Clock, Machines, Row, SnapshotStore
 
 LOOK = 5_000
 """Keys that are counted between two looks at the clock."""
@@ -97,12 +98,14 @@ class Planner:
         machines: The register.
         snapshots: The snapshots.
         clock: Time.
+        archive: Where blocks of a machine that seems to be new would stand, if it is not.
     """
 
     log: BlockLog
     machines: Machines
     snapshots: SnapshotStore
     clock: Clock
+    archive: Archive | None = None
 
     def outline(self, target: Target) -> Plan:
         """A plan without counts: a few reads, whatever the state's size.
@@ -227,6 +230,7 @@ class Planner:
         """
         newest = self.log.head(plan.machine)
         if newest is None:
+            check_not_lost(self.archive, plan.machine)
             return plan
         record = self.machines.get(plan.machine)
         origin = newest.body.origin

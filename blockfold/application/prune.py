@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from blockfold.application.collect import dead_bodies, is_old, look, old_runs
+from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.prune_blocks import NEWEST_STAY, mark, prunable, read_whole
 from blockfold.application.prune_plan import Pruning
 from blockfold.domain.block import Block
@@ -195,7 +196,9 @@ class Pruner:
         changed = checked(retention) != record.retention
         if changed:
             self.machines.set_retention(machine, retention)
-        return self._kept(self._record(machine), changed=changed)
+            record = self._record(machine)
+        KeptSettings(self.objects).keep(record)  # also if whoever changed it died before this
+        return self._kept(record, changed=changed)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -227,8 +230,13 @@ class Pruner:
         segments = self.archive.segments(plan.machine) if plan.segments else []
         read: set[Segment] = set()
         gone: list[Segment] = []
+        doomed = {segment.key for segment in plan.segments}
         for segment in plan.segments:
-            for piece in cover(segments, segment.first, segment.last):
+            pieces = list(cover(segments, segment.first, segment.last, without=doomed))
+            held = sum(piece.last - piece.first + 1 for piece in pieces)
+            if held < segment.blocks:
+                continue
+            for piece in pieces:
                 if piece.segment in read:
                     continue
                 if self.clock.monotonic() >= deadline:

@@ -32,7 +32,7 @@ from blockfold.domain.errors import Corrupted, NotFound, Refused
 from blockfold.domain.keys import archive_prefix, machine_of
 from blockfold.domain.retention import KEEP_ALL
 from blockfold.domain.schedule import OFF, Schedule
-from blockfold.domain.segments import begun, cover, gaps
+from blockfold.domain.segments import Segment, begun, cover, gaps
 from blockfold.ports import (
     Archive,
     BlockLog,
@@ -214,12 +214,13 @@ class Rebuilder:
         assert head is not None, "one of the two is"
         if not above:
             self._check_common(machine, newest)
-        epoch = max(record.epoch, head.header.epoch)
+        begins = begun(self.archive.segments(machine))
+        epoch = max([record.epoch, head.header.epoch, *begins])
         first = oldest_kept(record, head.number)
         # All of them are counted: a warm executor may have gone on above those that are lost.
         present = sum(1 for _ in self.live.read(machine, first))
-        if not above:
-            epoch = self._next_epoch(machine, epoch)
+        if not above or self._outlived(machine, head):
+            epoch += 1  # no block has it, nor one that an earlier rebuild lost again
         return RebuildPlan(
             machine=machine,
             number=head.number,
@@ -247,15 +248,19 @@ class Rebuilder:
             )
         machine = plan.machine
         record = replace(self._record(machine), flushed=0, restoring=None, epoch=plan.epoch)
-        if record.newest > plan.number:  # noted of a snapshot whose block is lost
-            record = replace(record, newest=0, noted=0)
+        record = _at_most(record, plan.number)
         if plan.begins:
             self.archive.begin(machine, plan.epoch, self._newest(plan))
+        elif (head := self.live.head(machine)) is not None:
+            self.archive.delete(self._outlived(machine, head))
         self.machines.put(record)
         blocks = self._put_back(plan, progress) if plan.blocks else 0
         sums = _Sums()
         rows, erased = self._write_rows(plan, sums, progress)
-        self.machines.put(self._finished(record, plan))
+        self._retire_lost(plan)
+        record = self._finished(record, plan)
+        KeptSettings(self.objects).keep(record)
+        self.machines.put(record)
         return Rebuilt(
             machine=machine,
             number=plan.number,
@@ -287,8 +292,8 @@ class Rebuilder:
         if archived is not None and archived.hash != newest.hash:
             raise Corrupted(
                 f"block {number} of machine {machine!r} in the table is another than the archived",
-                hint="the machine was begun anew after its table was lost: `blockfold delete` what "
-                "is in the tables, or fork the old one from a snapshot",
+                hint="the machine was begun anew after its table was lost: take its items out of "
+                "the three tables, then rebuild again",
             )
 
     def _record(self, machine: str) -> MachineRecord:
@@ -309,9 +314,35 @@ class Rebuilder:
             revision=kept.revision,
         )
 
-    def _next_epoch(self, machine: str, epoch: int) -> int:
-        """An epoch that no block has, nor one that an earlier rebuild lost again."""
-        return max([epoch, *begun(self.archive.segments(machine))]) + 1
+    def _outlived(self, machine: str, head: Block) -> list[Segment]:
+        """Marks of later epochs at or below the head of a table that never learnt of them.
+
+        Whoever committed since did so in the old epoch, because the machine's record was lost.
+
+        Raises:
+            Corrupted: Such an epoch has blocks of its own.
+        """
+        later = [
+            segment
+            for segment in self.archive.segments(machine)
+            if segment.epoch > head.header.epoch and segment.first <= head.number
+        ]
+        for segment in later:
+            if segment.blocks:
+                raise Corrupted(
+                    f"the Blocks table of machine {machine!r} goes on in epoch "
+                    f"{head.header.epoch}, its archive in epoch {segment.epoch}: two histories",
+                    hint=f"fork the one that is right from a snapshot, or move {segment.key} away",
+                )
+        return later
+
+    def _retire_lost(self, plan: RebuildPlan) -> None:
+        """Remove the snapshots of blocks that are lost: their numbers come again."""
+        for number in self.snapshots.numbers(plan.machine):
+            if number > plan.number:
+                manifest = self.snapshots.get(plan.machine, number)
+                if manifest is not None:
+                    self.snapshots.retire(manifest)
 
     # -- putting back --------------------------------------------------------------------------
 
@@ -350,8 +381,17 @@ class Rebuilder:
         return written, erased
 
     def _newest(self, plan: RebuildPlan) -> Block:
+        """The head to be put back.
+
+        Raises:
+            Refused: The archive has grown since the plan was made.
+        """
         newest = archived_head(self.archive, plan.machine, self.live)
-        assert newest is not None, "the plan names it"
+        if newest is None or newest.hash != plan.hash:
+            raise Refused(
+                f"the archive of machine {plan.machine!r} has grown since the rebuild was planned",
+                hint="rebuild again: that block is saved, too",
+            )
         return newest
 
     def _agrees(self, plan: RebuildPlan, writers: dict[str, int]) -> bool:
@@ -398,6 +438,20 @@ class Rebuilder:
             archived=max(record.archived, min([plan.number, *archived[-1:]]) if archived else 0),
             pruned=max(record.pruned, plan.first - 1),
         )
+
+
+def _at_most(record: MachineRecord, number: int) -> MachineRecord:
+    """A record that speaks of no block above a number."""
+    if record.newest > number:
+        record = replace(record, newest=0, noted=0)
+    return replace(
+        record,
+        dumped=min(record.dumped, number),
+        archived=min(record.archived, number),
+        verified=min(record.verified, number),
+        pruned=min(record.pruned, number),
+        thinned=min(record.thinned, number),
+    )
 
 
 class _Sums:

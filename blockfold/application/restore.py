@@ -24,10 +24,11 @@ from blockfold.domain.errors import (
     Refused,
 )
 from blockfold.domain.execute import seal
+from blockfold.domain.keys import pinned_key
 from blockfold.domain.manifest import Manifest, Origin
 from blockfold.domain.schedule import Schedule
 from blockfold.domain.spans import Span
-from blockfold.ports import BlockLog, Clock, Machines, SnapshotStore, StateTable
+from blockfold.ports import Archive, BlockLog, Clock, Machines, SnapshotStore, StateTable
 
 __all__ = ["ATTEMPTS", "Plan", "Restored", "Restorer", "Target"]
 
@@ -72,6 +73,7 @@ class Restorer:
         snapshots: The snapshots.
         clock: Time.
         schedule: The dumper schedule of a machine that is started by a fork or import.
+        archive: Where blocks of a machine that seems to be new would stand, if it is not.
     """
 
     log: BlockLog
@@ -80,6 +82,7 @@ class Restorer:
     snapshots: SnapshotStore
     clock: Clock
     schedule: Schedule
+    archive: Archive | None = None
 
     def plan(self, target: Target, *, deadline: float = float("inf")) -> Plan:
         """What `carry_out` would do, changing nothing.
@@ -192,7 +195,7 @@ class Restorer:
 
     @property
     def _planner(self) -> Planner:
-        return Planner(self.log, self.machines, self.snapshots, self.clock)
+        return Planner(self.log, self.machines, self.snapshots, self.clock, self.archive)
 
     @property
     def _catch_up(self) -> CatchUp:
@@ -221,10 +224,7 @@ class Restorer:
 
     def _begin(self, plan: Plan) -> Block:
         """Pin the state and append the block that names it."""
-        manifest = self._manifest(plan)
-        for _ in self.snapshots.entries(manifest):
-            pass  # reads all of it: a damaged snapshot must be found before the log names it
-        pinned = self.snapshots.pin(manifest)
+        manifest, pinned = self._pinned(self._manifest(plan))
         origin = Origin(
             kind=plan.kind,
             machine=plan.source,
@@ -237,6 +237,25 @@ class Restorer:
             return self._append_restore(manifest, origin)
         self.machines.register(plan.machine, self.schedule)
         return self._append_first(plan, manifest, origin)
+
+    def _pinned(self, manifest: Manifest) -> tuple[Manifest, str]:
+        """The snapshot that a block may name, read whole: damage must be found before that.
+
+        A copy that was pinned earlier may have other runs; it gives way if it is damaged. There is
+        none most of the time.
+        """
+        key = pinned_key(manifest.machine, manifest.number, manifest.hash)
+        try:
+            pinned = self.snapshots.open(key)
+            self._read(pinned)
+        except Corrupted:
+            self._read(manifest)
+            return manifest, self.snapshots.pin(manifest, anew=True)
+        return pinned, key
+
+    def _read(self, manifest: Manifest) -> None:
+        for _ in self.snapshots.entries(manifest):
+            pass
 
     def _manifest(self, plan: Plan) -> Manifest:
         if plan.imported is not None:

@@ -53,6 +53,7 @@ class Tail:
             table, or a later one pending.
         opened: The head when the tail was opened: someone else may have stored what is pending
             of the blocks up to it.
+        registered: The machine has a record; one with blocks and without it has lost it.
         pending: Changes that are not flushed, one write a key, oldest block first.
         stale: A restore or fork block stands after ``flushed``, or more than the bounds allow:
             nothing here but the head is right until the state table has caught up and the tail
@@ -65,6 +66,7 @@ class Tail:
         self.head = head
         self.flushed = flushed
         self.opened = head.number
+        self.registered = True
         self.pending: dict[str, Write] = {}
         self.stale = False
         self.known_bytes = 0
@@ -100,11 +102,12 @@ class Tail:
             raise Corrupted(
                 f"the log of machine {machine!r} ends at block {head.number}, but its state table "
                 f"holds block {flushed}",
-                hint="blocks were lost: restore the Blocks table before sending more actions",
+                hint="blocks were lost: `blockfold rebuild` puts back what is archived",
             )
         if newest is not None and head.number == flushed:
             _check_table(newest, table)
         tail = cls(head, flushed, table)
+        tail.registered = record is not None
         bounds = bounds or Bounds()
         for block in contiguous(machine, flushed, log.read(machine, flushed + 1, head.number)):
             if tail.is_full(bounds):

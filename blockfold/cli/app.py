@@ -26,6 +26,7 @@ from blockfold.cli.output import errors, say
 from blockfold.cli.prune import prune
 from blockfold.cli.push import push
 from blockfold.cli.rebuild import rebuild
+from blockfold.cli.repair import repair
 from blockfold.cli.restore import restore
 from blockfold.cli.retention import retention
 from blockfold.cli.state import state
@@ -48,6 +49,7 @@ _COMMANDS = (
     block,
     machines,
     verify,
+    repair,
     diff,
     history,
     frames,

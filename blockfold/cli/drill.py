@@ -84,9 +84,5 @@ def _show(done: list[Drilled]) -> None:
         for finding in each.findings:
             say(f"{each.machine}: {finding}")
     wrong = sum(1 for each in done if not each.ok)
-    rehearsed = counted(len(done), "machine")
-    say(
-        f"{rehearsed} rehearsed, {counted(wrong, 'machine')} would not come back as it should"
-        if wrong
-        else f"{rehearsed} would come back as of the block under head"
-    )
+    rehearsed = f"{counted(len(done), 'machine')} rehearsed"
+    say(f"{rehearsed}; something is wrong with {wrong:,}" if wrong else f"{rehearsed}; all is well")

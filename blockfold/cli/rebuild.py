@@ -22,7 +22,7 @@ from blockfold.cli.steps import Steps, paused, resumable, tables_needed
 from blockfold.client import connect
 from blockfold.domain.errors import BlockfoldError, Misconfigured, NotFound
 
-SomeMachine = Annotated[str | None, typer.Argument(metavar="[MACHINE]", help="The machine's id.")]
+SomeMachine = Annotated[str | None, typer.Argument(metavar="MACHINE", help="The machine's id.")]
 Every = Annotated[bool, typer.Option("--all", help="Every machine that the bucket knows.")]
 
 

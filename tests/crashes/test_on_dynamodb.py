@@ -128,6 +128,7 @@ def test_the_rehearsal_makes_every_kind_of_call(new_stores: NewStores) -> None:
         "Query",
         "PutItem",
         "PutObject",
+        "ListObjectsV2",
         "BatchGetItem",
         "BatchExecuteStatement",
     }

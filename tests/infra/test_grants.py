@@ -89,6 +89,7 @@ PRUNER = LOGS | {
     "Machines dynamodb:UpdateItem",
     "objects s3:GetObject",
     "retired s3:PutObject",
+    "settings s3:PutObject",
     "bucket s3:ListBucket",
     "Failures sqs:SendMessage",
     *(f"{folder} s3:DeleteObject" for folder in GARBAGE),
@@ -130,7 +131,7 @@ def places(template: Template, name: str) -> dict[str, str]:
         "bus": arn(template, "EventBusName"),
         "bucket": bucket,
         "objects": below(template, "machines/*"),
-        **{folder: below(template, f"machines/*/{folder}/*") for folder in GARBAGE},
+        **{folder: below(template, f"machines/*/{folder}/*") for folder in (*GARBAGE, "settings")},
     }
     return {json.dumps(resource): place for place, resource in known.items()}
 
@@ -187,10 +188,11 @@ def test_the_restore_workflow_may_invoke_the_restorer_and_nothing_else(dev: Temp
 
 def test_the_only_wildcards_are_prefixes_of_the_objects(dev: Template) -> None:
     folders = [below(dev, f"machines/*/{folder}/*") for folder in GARBAGE]
+    written = [below(dev, f"machines/*/{folder}/*") for folder in ("retired", "settings")]
     for statement in statements(dev):
         assert "*" not in "".join(as_list(statement["Action"]))
         wild = [r for r in as_list(statement["Resource"]) if "*" in json.dumps(r)]
-        assert wild in ([], [below(dev, "machines/*")], folders, folders[2:3])
+        assert wild in ([], [below(dev, "machines/*")], folders, written)
 
 
 def test_nobody_deletes_but_the_pruner_and_it_changes_nothing_of_a_block(dev: Template) -> None:

@@ -79,7 +79,7 @@ def test_each_machine_has_its_turn(world: World, every: int) -> None:
 def test_what_is_wrong_is_an_error(world: World) -> None:
     (segment,) = world.archive.segments("south")
     world.objects.replace(segment.key, b"damaged")
-    with pytest.raises(Corrupted, match=r"a rebuild of machine 'south' would fail: .*archive"):
+    with pytest.raises(Corrupted, match=r"the drill of machine 'south' found: .*archive"):
         call({"machine": "south"})
     assert call({"machine": "grove"})["findings"] == []
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockfold.application.execute import Executor
+from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.rebuild import Rebuilt
 from blockfold.domain.digest import digest_of, sum_of
 from blockfold.domain.errors import Corrupted, NotFound, Refused
@@ -209,6 +210,20 @@ def test_settings_come_back() -> None:
         record.revision,
     )
     assert world.verify().ok
+
+
+def test_settings_that_were_never_kept_are_those_of_new_machines_and_kept_from_now_on() -> None:
+    world = World()
+    world.grow(3)
+    world.archive.write(world.blocks())
+    world.lose()
+    assert KeptSettings(world.objects).newest(MACHINE) is None
+    world.rebuild()
+    record, kept = world.machines.get(MACHINE), KeptSettings(world.objects).newest(MACHINE)
+    assert record is not None
+    assert kept is not None
+    assert record.schedule == world.schedule == Schedule(kept.schedule)
+    assert (record.revision, kept.revision) == (0, 0)
 
 
 def test_only_the_blocks_that_are_kept_go_back() -> None:

@@ -138,8 +138,8 @@ def test_a_fork_into_a_fork_that_was_just_made_is_refused(stack: Stack) -> None:
 
 
 def append_step(stack: Stack) -> int:
-    """Where a restorer that forks block 5, which has a snapshot then, appends its block."""
-    stack.dumper().dump(MACHINE, 5)
+    """Where a restorer that forks block 5, which has a pinned snapshot then, appends its block."""
+    stack.restore(5, fork="earlier")
     faults = Faults()
     stack.restorer(faults).carry_out(Target(MACHINE, block=5, fork="rehearsal"), deadline=NEVER)
     return faults.steps.index("log.append")
@@ -171,11 +171,14 @@ def test_an_action_that_is_first_keeps_the_id(stack: Stack) -> None:
 
 def test_a_fork_of_the_past_while_the_parent_catches_up(stack: Stack) -> None:
     """A parent that is half-way through a restore of its own is forked all the same."""
+    stack.restore(9)
+    stack.restore(2)
     rehearsal = Faults()
-    Stack.restorer(stack, rehearsal).carry_out(Target(MACHINE, block=2), deadline=NEVER)
+    stack.restorer(rehearsal).carry_out(Target(MACHINE, block=9), deadline=NEVER)
+    stack.restore(2)
     row = rehearsal.steps.index("table.write.row")
     with pytest.raises(Killed):
         stack.restorer(Faults({row}, "after")).carry_out(Target(MACHINE, block=9), deadline=NEVER)
-    stack.restore(14, fork=COPY)
+    stack.restore(stack.head(), fork=COPY)
     assert stack.stored(COPY) == stack.state_at(9)
     stack.assert_whole(COPY)

@@ -151,6 +151,10 @@ class Stack:
         for _ in range(count):
             self.run(*steps_of(self.pushed), machine=machine, by=executor)
 
+    def lose_block(self, number: int, machine: str = MACHINE) -> None:
+        """Take a block out of the log."""
+        del cast("MemoryBlockLog", self.log)._blocks[machine][number]
+
     def restore(self, block: int, machine: str = MACHINE, fork: str | None = None) -> Restored:
         target = Target(machine, block=block, fork=fork)
         return self.restorer().carry_out(target, deadline=NEVER)

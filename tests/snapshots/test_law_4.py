@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockfold.application.announce import Announcer
+from blockfold.domain.errors import Corrupted
 from blockfold.domain.schedule import Schedule
 from tests.faults import MOMENTS, Faults, Killed, Moment
 from tests.machines_for_tests import model_step
@@ -156,9 +157,8 @@ def test_one_machines_trouble_does_not_keep_a_sweep_from_the_others() -> None:
     for machine in ("a", "b", "c"):
         stack.grow(4, machine)
         stack.dumper().make_due(machine, 2, deadline=NEVER)
-    (damaged,) = (each.key for each in stack.objects.list("machines/b/snapshots/"))
-    stack.objects._objects[damaged] = b"{}"
-    with pytest.raises(Exception, match=damaged):
+    stack.lose_block(3, "b")
+    with pytest.raises(Corrupted, match="machine 'b'"):
         stack.dumper().sweep(deadline=NEVER)
     assert [stack.taken(machine) for machine in ("a", "b", "c")] == [[2, 4], [2], [2, 4]]
 
