@@ -23,6 +23,10 @@ from blockfold.settings import Settings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+HELD_BYTES = 64 * 1024 * 1024
+"""Bodies that are held before they are stored: a batch may have a thousand blocks, each of
+megabytes in a body of its own."""
+
 logger = Logger()
 metrics = Metrics()
 
@@ -43,18 +47,32 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     records = inserted(event)
     blocks: dict[str, Block] = {}
     undone: list[str] = []
+    segments: list[str] = []
+    held = 0
     for record in records:
         try:
-            blocks[sequence_of(record)] = block_of(record, _adapters().objects)
+            block = block_of(record, _adapters().objects)
         except BlockfoldError as error:
             undone.append(_warn(sequence_of(record), error))
-    shipment = _shipper().ship(blocks.values())
-    failed = {block.hash: error for block, error in shipment.failed}
-    undone += [_warn(key, failed[each.hash]) for key, each in blocks.items() if each.hash in failed]
+            continue
+        blocks[sequence_of(record)] = block
+        held += len(block.payload)
+        if held >= HELD_BYTES:
+            undone += _ship(blocks, segments)
+            blocks, held = {}, 0
+    undone += _ship(blocks, segments)
     metrics.add_metric("Shipped", MetricUnit.Count, len(records) - len(undone))
-    logger.info("shipped", segments=[segment.key for segment in shipment.segments])
+    logger.info("shipped", segments=segments)
     first = next((key for key in map(sequence_of, records) if key in undone), None)
     return {"batchItemFailures": [] if first is None else [{"itemIdentifier": first}]}
+
+
+def _ship(blocks: dict[str, Block], segments: list[str]) -> list[str]:
+    """Store blocks and name their segments; the records of those that were not stored."""
+    shipment = _shipper().ship(blocks.values())
+    segments += [segment.key for segment in shipment.segments]
+    failed = {block.hash: error for block, error in shipment.failed}
+    return [_warn(key, failed[each.hash]) for key, each in blocks.items() if each.hash in failed]
 
 
 def _warn(sequence: str, error: BlockfoldError) -> str:

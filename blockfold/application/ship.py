@@ -7,12 +7,16 @@ Segments that were stored are found, or others are stored beside them that overl
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockfoldError
 from blockfold.domain.segments import Segment, runs
 from blockfold.ports import Archive
+
+LANES = 8
+"""Segments that are stored at once when a batch has more of them: one of many machines."""
 
 
 @dataclass(slots=True)
@@ -41,9 +45,29 @@ class Shipper:
     def ship(self, blocks: Iterable[Block]) -> Shipment:
         """Store blocks of any machines. One machine's trouble does not keep the others back."""
         shipment = Shipment()
-        for run in runs(blocks):
-            try:
-                shipment.segments += self.archive.write(run)
-            except BlockfoldError as error:
-                shipment.failed += [(block, error) for block in run]
+        found = runs(blocks)
+        if len(found) <= LANES:
+            written = map(self._write, found)
+            self._note(shipment, found, written)
+        else:
+            with ThreadPoolExecutor(LANES) as lanes:
+                self._note(shipment, found, lanes.map(self._write, found))
         return shipment
+
+    def _write(self, run: list[Block]) -> list[Segment] | BlockfoldError:
+        try:
+            return self.archive.write(run)
+        except BlockfoldError as error:
+            return error
+
+    def _note(
+        self,
+        shipment: Shipment,
+        found: list[list[Block]],
+        written: Iterable[list[Segment] | BlockfoldError],
+    ) -> None:
+        for run, result in zip(found, written, strict=True):
+            if isinstance(result, BlockfoldError):
+                shipment.failed += [(block, result) for block in run]
+            else:
+                shipment.segments += result

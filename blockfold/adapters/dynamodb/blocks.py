@@ -7,6 +7,7 @@ objects below ``machines/`` in the bucket.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +22,10 @@ from blockfold.ports import ObjectStore
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+
+LANES = 8
+"""Blocks that are marked at once: a request takes milliseconds, most of them waiting."""
 
 
 class DynamoBlockLog:
@@ -135,19 +140,26 @@ class DynamoBlockLog:
 
         Needs ``dynamodb:UpdateItem``, and writes each item's size once more.
         """
-        for number in range(first, last + 1):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"machine": {"S": machine}, "number": {"N": str(number)}},
-                    UpdateExpression="SET expires = :expires",
-                    ConditionExpression="attribute_exists(#number)",
-                    ExpressionAttributeNames={"#number": "number"},
-                    ExpressionAttributeValues={":expires": {"N": str(-(-time // 1000))}},
-                )
-            except (ClientError, BotoCoreError) as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise self._failed("mark", machine, number, error) from error
+        expires = str(-(-time // 1000))
+        with ThreadPoolExecutor(LANES) as lanes:
+            for _ in lanes.map(
+                lambda number: self._mark(machine, number, expires), range(first, last + 1)
+            ):
+                pass
+
+    def _mark(self, machine: str, number: int, expires: str) -> None:
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"machine": {"S": machine}, "number": {"N": str(number)}},
+                UpdateExpression="SET expires = :expires",
+                ConditionExpression="attribute_exists(#number)",
+                ExpressionAttributeNames={"#number": "number"},
+                ExpressionAttributeValues={":expires": {"N": expires}},
+            )
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise self._failed("mark", machine, number, error) from error
 
     def _block(self, item: dict[str, AttributeValueTypeDef]) -> Block:
         return from_item(item, self._bodies)
