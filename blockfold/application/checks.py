@@ -215,7 +215,9 @@ class Checker:
         return head, fresh_due(policy, facts)
 
     def _dump(self, head: Block, deadline: float) -> Manifest | None:
-        manifest, made = self.dumper.dump(head.machine, head.number, deadline=deadline)
+        manifest, made = self.dumper.dump(
+            head.machine, head.number, deadline=deadline, unattended=True
+        )
         self.dumper.machines.note_snapshot(head.machine, head.number, self.dumper.clock.now())
         return manifest if made else None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isfinite
 
 from blockfold.application.history import Delta, History, check_snapshot
 from blockfold.application.kept_settings import KeptSettings
@@ -78,15 +79,20 @@ class Dumper:
     # -- snapshots -------------------------------------------------------------------------
 
     def dump(
-        self, machine: str, number: int, *, deadline: float | None = None
+        self,
+        machine: str,
+        number: int,
+        *,
+        deadline: float | None = None,
+        unattended: bool = False,
     ) -> tuple[Manifest, bool]:
         """A snapshot of exactly that block, and whether it was made now.
 
         Args:
             machine: The machine's id.
             number: The block.
-            deadline: When to be done, by the clock's ``monotonic``: bounds what is merged. Who has
-                one works unattended, so an older snapshot is built on where one is damaged.
+            deadline: When to be done, by the clock's ``monotonic``: bounds what is merged.
+            unattended: Nobody is there to repair: build on an older snapshot where one is damaged.
 
         Raises:
             NotFound: There is no such machine or block.
@@ -102,7 +108,7 @@ class Dumper:
             if (block := self.log.get(machine, number)) is not None:
                 check_snapshot(there, block)
             return there, False
-        passed = None if deadline is None else self.passed
+        passed = self.passed if unattended else None
         delta = self._history.since(machine, number, passed=passed)
         self._history.forward(delta, number)
         return self._save(delta, None if deadline is None else self._rows(deadline)), True
@@ -268,9 +274,10 @@ class Dumper:
         if number is not None and number > record.newest and record.schedule.current.fresh:
             self.machines.note_snapshot(record.machine, number, record.noted)
 
-    def _rows(self, deadline: float) -> int:
-        """How many rows may be merged until then."""
-        return max(0, int((deadline - self.clock.monotonic()) * MERGED_PER_SECOND))
+    def _rows(self, deadline: float) -> int | None:
+        """How many rows may be merged until then; None is no bound."""
+        rows = (deadline - self.clock.monotonic()) * MERGED_PER_SECOND
+        return max(0, int(rows)) if isfinite(rows) else None
 
     def _record(self, machine: str) -> MachineRecord:
         record = self.machines.get(machine)

@@ -130,7 +130,7 @@ class Restorer:
         else:
             plan = what
             self._check(plan)
-        block = plan.begun or self._begin(plan)
+        block = plan.begun or self._begin(plan, deadline)
         if begin_only:
             return self._restored(block, Counts(), done=False)
         return self._finished(block, deadline)
@@ -222,9 +222,9 @@ class Restorer:
             if block.body.origin is not None:
                 raise _restored_since(block)
 
-    def _begin(self, plan: Plan) -> Block:
+    def _begin(self, plan: Plan, deadline: float) -> Block:
         """Pin the state and append the block that names it."""
-        manifest, pinned = self._pinned(self._manifest(plan))
+        manifest, pinned = self._pinned(self._manifest(plan, deadline))
         origin = Origin(
             kind=plan.kind,
             machine=plan.source,
@@ -257,11 +257,11 @@ class Restorer:
         for _ in self.snapshots.entries(manifest):
             pass
 
-    def _manifest(self, plan: Plan) -> Manifest:
+    def _manifest(self, plan: Plan, deadline: float) -> Manifest:
         if plan.imported is not None:
             return self.snapshots.open(plan.imported)
         dumper = Dumper(self.log, self.machines, self.snapshots, self.clock)
-        manifest, _ = dumper.dump(plan.source, plan.number)
+        manifest, _ = dumper.dump(plan.source, plan.number, deadline=deadline)
         return manifest
 
     def _unfinished(self, machine: str) -> Block | None:

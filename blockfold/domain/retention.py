@@ -1,7 +1,8 @@
 """How much of a machine's past is kept, and where: which snapshots, and which blocks in the table.
 
 Blocks that leave the table stand in the archive, so all of them can be read for ever. Any block
-of the past can be read without a snapshot, too: it only takes longer.
+of the past can be read without a snapshot of its own, too: from an older one and the blocks since,
+which takes longer, and holds what changed since then in memory.
 """
 
 from __future__ import annotations

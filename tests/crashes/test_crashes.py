@@ -167,6 +167,6 @@ def test_a_lost_tail_of_the_log_is_refused_not_papered_over() -> None:
     queue.send(act("add", name="a", amount=1))
     folded = shorter.executor(Faults()).fold(MACHINE, queue.batch(), deadline=1.0)
     assert folded.done == set()
-    assert "restore the Blocks table" in str(folded.error)
+    assert "`blockfold rebuild`" in str(folded.error)
     assert len(shorter.blocks()) == len(stores.blocks()) - 1
     assert_sound(stores)

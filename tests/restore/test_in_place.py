@@ -242,7 +242,7 @@ def test_a_restore_that_runs_out_of_time_says_what_is_done_and_what_is_not(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catch_up, "CHUNK", 2)
-    ticks = iter([0.0, 0.0, 9.0])
+    ticks = iter([0.0, 0.0, 0.0, 9.0])
     clock: Any = type(
         "Clock", (), {"now": lambda self: SENT + 99, "monotonic": lambda self: next(ticks)}
     )()
