@@ -47,7 +47,8 @@ test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, agai
 	$(BIN)/python -m pytest tests/deploy
 
 soak: setup ## Run the property tests with many more examples
-	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest tests/properties --timeout 0
+	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --timeout 0 \
+		tests/properties tests/pruning tests/policies tests/archive tests/rebuild tests/travel
 
 bench-restore: setup ## Measure restores beside bare requests, on an emulator, and their memory
 	$(BIN)/python -m bench.restore

@@ -69,7 +69,10 @@ def restore(
         _resume(connect(stack), machine, json=json)
         return
     if len(chosen) != 1:
-        raise Misconfigured("say what to restore", hint="one of --block, --snapshot and --time")
+        raise Misconfigured(
+            "say one thing to restore" if chosen else "say what to restore",
+            hint="one of --block, --snapshot and --time",
+        )
     target = connect(stack)
     payload: dict[str, object] = {"machine": machine, **chosen}
     if source is not None:

@@ -72,7 +72,7 @@ def checked(retention: Retention) -> Retention:
     ):
         if value is not None and not 1 <= value <= most:
             raise Misconfigured(
-                f"{name} is {value}, it must be from 1 to {most:,}", hint="leave it out to keep all"
+                f"{name} is {value}, it must be from 1 to {most:,}", hint="null, or none, keeps all"
             )
     if retention.thin and retention.snapshots is None:
         raise Misconfigured(

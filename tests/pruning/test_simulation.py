@@ -17,7 +17,7 @@ from blockfold.domain.retention import Retention
 from tests.pruning.stack import DAY, HOUR, MINUTE
 from tests.pruning.world import WORKS, World
 
-EXAMPLES = 3_000 if os.environ.get("BLOCKFOLD_SOAK") else 200
+EXAMPLES = 3_000 if os.environ.get("BLOCKFOLD_SOAK") else 100
 
 numbers = st.integers(0, 40)
 events = st.one_of(

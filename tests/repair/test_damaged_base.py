@@ -62,7 +62,7 @@ def test_a_policy_gets_its_snapshot_all_the_same() -> None:
     stack = dumped()
     damage(stack, 8)
     stack.grow(2)
-    manifest, made = stack.dumper().dump(MACHINE, 10, deadline=NEVER)
+    manifest, made = stack.dumper().dump(MACHINE, 10, deadline=NEVER, unattended=True)
     assert made
     assert stack.entries(10) == stack.state_at(10)
     assert manifest.number == 10
