@@ -18,7 +18,7 @@ run: setup ## Run the main job on a local stack: a repository's history, checked
 	@$(BIN)/python -m examples.httpx.run
 
 test: check ## Check and test everything, as CI does
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Check format, lint, types and import layers; quick
 	$(BIN)/ruff format --check .
