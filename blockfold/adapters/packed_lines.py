@@ -25,10 +25,12 @@ class LinePacker:
 
     Attributes:
         unpacked: Bytes of the lines so far.
+        packed: Bytes that are packed so far; what waits for the compressor is not among them.
     """
 
     def __init__(self, level: int) -> None:
         self.unpacked = 0
+        self.packed = 0
         self._level = level
         self._stream: zstandard.ZstdCompressionObj | None = None
         self._output: list[bytes] = []
@@ -53,7 +55,9 @@ class LinePacker:
     def _compress(self) -> None:
         if self._stream is None:
             self._stream = self._compressor().compressobj()
-        self._output += [self._stream.compress(line) for line in self._lines]
+        packed = self._stream.compress(b"".join(self._lines))
+        self._output.append(packed)
+        self.packed += len(packed)
         self._lines.clear()
         self._waiting = 0
 

@@ -7,12 +7,10 @@ again. (`blockfold.application.collect` says why that is enough.)
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 
-import zstandard
-
+from blockfold.adapters.packed_lines import LinePacker, unpacked_lines
 from blockfold.adapters.system import SystemClock
 from blockfold.domain.canonical import Canonical, encode_raw
 from blockfold.domain.errors import Corrupted
@@ -31,13 +29,6 @@ MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 
 MAX_LINE_BYTES = 512 * 1024
 """What a line may have: a value of 350 KB, a key of 1 KB with every character escaped."""
-
-CHUNK_BYTES = 1024 * 1024
-"""What is given to the compressor at once. A file below that is compressed in one step, for which
-the compressor sets itself up much smaller."""
-
-READ_BYTES = 64 * 1024
-"""What is unpacked at once."""
 
 SMALL_ROWS = 20_000
 """Rows up to which a generation is compressed at `SMALL_LEVEL`."""
@@ -93,7 +84,7 @@ class RunFiles:
         level = SMALL_LEVEL if rows <= SMALL_ROWS else LARGE_LEVEL
         file = _OpenFile(level)
         for entry in entries:
-            file.add(entry)
+            file.add_entry(entry)
             if file.unpacked >= self._part or file.packed >= PACKED_BYTES:
                 yield self._store(machine, file, generation)
                 file = _OpenFile(level)
@@ -165,49 +156,20 @@ class RunFiles:
         return packed
 
 
-class _OpenFile:
+class _OpenFile(LinePacker):
     """A file that is being filled."""
 
     def __init__(self, level: int) -> None:
+        super().__init__(level)
         self.rows = 0
-        self.unpacked = 0
-        self.packed = 0
         self.first = ""
         self.last = ""
-        self._level = level
-        self._stream: zstandard.ZstdCompressionObj | None = None
-        self._output: list[bytes] = []
-        self._lines: list[bytes] = []
-        self._waiting = 0
 
-    def add(self, entry: Entry) -> None:
-        line = to_line(*entry)
+    def add_entry(self, entry: Entry) -> None:
+        self.add(to_line(*entry))
         self.first = self.first if self.rows else entry[0]
         self.last = entry[0]
         self.rows += 1
-        self.unpacked += len(line)
-        self._lines.append(line)
-        self._waiting += len(line)
-        if self._waiting >= CHUNK_BYTES:
-            self._compress()
-
-    def close(self) -> bytes:
-        if self._stream is None:
-            return self._compressor().compress(b"".join(self._lines))
-        self._compress()
-        return b"".join((*self._output, self._stream.flush()))
-
-    def _compress(self) -> None:
-        if self._stream is None:
-            self._stream = self._compressor().compressobj()
-        packed = self._stream.compress(b"".join(self._lines))
-        self._output.append(packed)
-        self.packed += len(packed)
-        self._lines.clear()
-        self._waiting = 0
-
-    def _compressor(self) -> zstandard.ZstdCompressor:
-        return zstandard.ZstdCompressor(level=self._level, write_checksum=True)
 
 
 def _name(run: Run, owner: str) -> str:
@@ -216,29 +178,7 @@ def _name(run: Run, owner: str) -> str:
 
 def _lines(name: str, packed: bytes) -> Iterator[bytes]:
     """The lines of a file, unpacked as they are asked for."""
-    reader = io.BufferedReader(_Unpacking(packed), READ_BYTES)
-    size = 0
-    try:
-        while line := reader.readline(MAX_LINE_BYTES):
-            size += len(line)
-            if size > MAX_UNPACKED_BYTES:
-                raise Corrupted(f"{name} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
-            yield line
-    except zstandard.ZstdError as error:
-        raise Corrupted(f"{name} does not unpack: {error}") from error
-
-
-class _Unpacking(io.RawIOBase):
-    """Compressed bytes, read unpacked."""
-
-    def __init__(self, packed: bytes) -> None:
-        self._reader = zstandard.ZstdDecompressor().stream_reader(packed)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        return self._reader.readinto(buffer)
+    return unpacked_lines(packed, name, longest=MAX_LINE_BYTES, most=MAX_UNPACKED_BYTES)
 
 
 def _differs(run: Run, owner: str) -> Corrupted:

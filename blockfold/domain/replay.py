@@ -47,7 +47,7 @@ def contiguous(machine: str, after: int, blocks: Iterable[Block]) -> Iterator[Bl
             raise Corrupted(
                 f"block {after + 1} of machine {machine!r} is missing: its log goes on with "
                 f"block {block.number}",
-                hint="blocks were lost: restore the Blocks table before sending more actions",
+                hint="blocks were lost: `blockfold rebuild` puts back what is archived",
             )
         yield block
         after = block.number
