@@ -44,7 +44,9 @@ class Alarms(Construct):
             "DeadLetters", dead_letters, "actions were given up: the order of a machine has a hole"
         )
         self._not_empty(
-            "Failures", failures, "a block was not announced, or a due snapshot not taken"
+            "Failures",
+            failures,
+            "a block was not announced or archived, or a snapshot, a check or a prune given up",
         )
         self._late(
             "WaitingActions",

@@ -251,9 +251,9 @@ class Rebuilder:
         record = _at_most(record, plan.number)
         if plan.begins:
             self.archive.begin(machine, plan.epoch, self._newest(plan))
-        elif (head := self.live.head(machine)) is not None:
-            self.archive.delete(self._outlived(machine, head))
         self.machines.put(record)
+        if not plan.begins and (head := self.live.head(machine)) is not None:
+            self.archive.delete(self._outlived(machine, head))
         blocks = self._put_back(plan, progress) if plan.blocks else 0
         sums = _Sums()
         rows, erased = self._write_rows(plan, sums, progress)

@@ -24,7 +24,6 @@ from blockfold.domain.errors import (
     Refused,
 )
 from blockfold.domain.execute import seal
-from blockfold.domain.keys import pinned_key
 from blockfold.domain.manifest import Manifest, Origin
 from blockfold.domain.schedule import Schedule
 from blockfold.domain.spans import Span
@@ -241,16 +240,23 @@ class Restorer:
     def _pinned(self, manifest: Manifest) -> tuple[Manifest, str]:
         """The snapshot that a block may name, read whole: damage must be found before that.
 
-        A copy that was pinned earlier may have other runs; it gives way if it is damaged. There is
-        none most of the time.
+        A copy that was pinned earlier may have other runs. It is never replaced here: runs of
+        forks may stay alive through it alone.
+
+        Raises:
+            Corrupted: The snapshot or the pinned copy is damaged; no block names it.
         """
-        key = pinned_key(manifest.machine, manifest.number, manifest.hash)
+        self._read(manifest)
+        key = self.snapshots.pin(manifest)
         try:
             pinned = self.snapshots.open(key)
-            self._read(pinned)
-        except Corrupted:
-            self._read(manifest)
-            return manifest, self.snapshots.pin(manifest, anew=True)
+            if pinned != manifest:
+                self._read(pinned)
+        except Corrupted as error:
+            raise Corrupted(
+                f"the pinned snapshot {key} is damaged: {error.message}",
+                hint=f"`blockfold repair {manifest.machine}`, then restore again",
+            ) from error
         return pinned, key
 
     def _read(self, manifest: Manifest) -> None:
