@@ -7,9 +7,14 @@ INSTALLED := $(VENV)/.installed
 CDK := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --yes aws-cdk@2.1148.1
 # Context for deploy and synth, for example: make deploy CONTEXT="-c stage=prod -c machine=my.py:Mine"
 CONTEXT ?=
+# Runs of the simulation that make soak takes, for example: make soak SEEDS=1000
+SEEDS ?= 100000
+# How long soak-stack lasts, and where its chances come from: make soak-stack MINUTES=10 SEED=1
+MINUTES ?= 3
+SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak clean
+.PHONY: bot bot-ngircd bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak soak-stack clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -30,6 +35,13 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
+bot: setup ## Talk to the chat bot on a local stack; without a terminal, play a conversation
+	@$(BIN)/python -m examples.bot.run
+
+bot-ngircd: setup ## Test the chat bot on ngircd, too; fetches that from Debian 12
+	@ngircd="$$($(BIN)/python -m tests.bot.fetch_ngircd build/ngircd)" && \
+		BLOCKFOLD_NGIRCD="$$ngircd" $(BIN)/python -m pytest tests/bot/test_irc.py
+
 up: setup ## Start the local stack and leave it running
 	@$(BIN)/blockfold local up
 
@@ -46,9 +58,13 @@ deploy: setup ## Deploy the stack into the AWS account of your credentials
 test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, against an emulator
 	$(BIN)/python -m pytest tests/deploy
 
-soak: setup ## Run the property tests with many more examples
+soak: setup ## Run the property tests with many more examples, then SEEDS simulated runs
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --timeout 0 \
 		tests/properties tests/pruning tests/policies tests/archive tests/rebuild tests/travel
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2
+
+soak-stack: setup ## Kill, freeze and cut off the processes of a local stack for MINUTES
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench-restore: setup ## Measure restores beside bare requests, on an emulator, and their memory
 	$(BIN)/python -m bench.restore

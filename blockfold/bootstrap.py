@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from blockfold.adapters.archive import ObjectArchive
@@ -14,6 +14,7 @@ from blockfold.adapters.bodies import ObjectBodies
 from blockfold.adapters.bucket_log import bucket_log
 from blockfold.adapters.checks import SqsChecks
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.confined.runner import confined
 from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoStateTable
 from blockfold.adapters.dynamodb.erase import DynamoEraser
 from blockfold.adapters.eventbridge import EventBridgeBus
@@ -277,6 +278,7 @@ def executor(adapters: Adapters) -> Executor:
         schedule=Schedule.new(settings.count, settings.policy),
         guard=AlarmGuard(settings.action_seconds),
         archive=adapters.archive,
+        confine=partial(confined, settings.action_seconds),
     )
 
 

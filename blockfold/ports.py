@@ -7,7 +7,7 @@ Adapters for memory ship beside those for AWS; one contract suite holds for all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -567,3 +567,17 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+class Timer(Protocol):
+    """A call that waits for its time."""
+
+    def cancel(self) -> None:
+        """Call it off; no error if it was made already."""
+
+
+class Timers(Protocol):
+    """Makes calls later."""
+
+    def call_later(self, seconds: float, do: Callable[[], None]) -> Timer:
+        """Make a call after so many seconds, in a thread of its own; never early."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from blockfold.adapters.dynamodb.records import block_of
+from blockfold.adapters.dynamodb.records import block_of, inserted, sequence_of
 from blockfold.application.announce import Announcer
 from blockfold.bootstrap import Adapters, announcer
 from blockfold.domain.block import Block
@@ -39,11 +39,11 @@ def _announcer() -> Announcer:
 @metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Announce the blocks of a stream batch; answer with the first record to deliver again."""
-    inserted = [record for record in event["Records"] if record["eventName"] == "INSERT"]
+    records = inserted(event)
     blocks: dict[str, Block] = {}
     undone: list[str] = []
-    for record in inserted:
-        sequence = record["dynamodb"]["SequenceNumber"]
+    for record in records:
+        sequence = sequence_of(record)
         try:
             blocks[sequence] = _block(record)
         except BlockfoldError as error:
@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("Announced", MetricUnit.Count, count)
     names = [f"{each.machine}/{each.number}" for key, each in blocks.items() if key not in undone]
     logger.info("announced", events=count, blocks=names)
-    order = {record["dynamodb"]["SequenceNumber"]: at for at, record in enumerate(inserted)}
+    order = {sequence_of(record): at for at, record in enumerate(records)}
     first = min(undone, key=order.__getitem__, default=None)
     return {"batchItemFailures": [] if first is None else [{"itemIdentifier": first}]}
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from blockfold.adapters.payloads import check_text
 from blockfold.application.drill import RPO_SECONDS, Drill, Drilled
 from blockfold.bootstrap import Adapters, drill
 from blockfold.domain.errors import Corrupted, Misconfigured, NotFound
@@ -48,6 +49,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         Misconfigured: The payload is no call.
         NotFound: There is no such machine.
     """
+    check_text(event)
     machine, every, rpo = _parsed(event)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     drill = _drill()

@@ -18,6 +18,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from blockfold.adapters.checks import from_body
+from blockfold.adapters.payloads import check_text, reading, text
 from blockfold.application.checks import Checker
 from blockfold.application.compact import Compaction, Compactor
 from blockfold.application.dump import Dumper, Status
@@ -66,13 +67,16 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Make what is due, look at checks, sweep, or carry out a command."""
     if not isinstance(event, dict):
         raise Misconfigured(f"a call is a JSON object, not {event!r}")
+    check_text(event)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     if "detail-type" in event:
-        answer = _due(event["detail"], deadline)
+        answer = _due(event.get("detail"), deadline)
         _compact([answer["machine"]], deadline, context)
         return answer
     if "Records" in event:
-        return _check(event["Records"], deadline)
+        with reading("event of the queue of checks"):
+            bodies = {text(each, "messageId"): text(each, "body") for each in event["Records"]}
+        return _check(bodies, deadline)
     if event.get("sweep") is True:
         try:
             return _sweep(deadline)
@@ -143,8 +147,12 @@ def _call(dumper: Dumper, machine: str, name: str, event: dict[str, Any]) -> Sta
     return dumper.status(machine)
 
 
-def _due(detail: dict[str, Any], deadline: float) -> dict[str, Any]:
-    machine, number = detail["machine"], detail["number"]
+def _due(detail: Any, deadline: float) -> dict[str, Any]:
+    match detail:
+        case {"machine": str(machine), "number": int(number)}:
+            pass
+        case _:
+            raise Misconfigured(f"{detail!r} is no detail of BlockExecuted")
     made = _dumper().make_due(machine, number, deadline=deadline)
     metrics.add_metric("Snapshots", MetricUnit.Count, len(made))
     numbers = [manifest.number for manifest in made]
@@ -152,20 +160,25 @@ def _due(detail: dict[str, Any], deadline: float) -> dict[str, Any]:
     return {"machine": machine, "snapshots": numbers}
 
 
-def _check(records: list[dict[str, Any]], deadline: float) -> dict[str, Any]:
-    """Look at checks, one a machine; answer with the messages to deliver again."""
+def _check(bodies: dict[str, str], deadline: float) -> dict[str, Any]:
+    """Look at checks, one a machine; answer with the messages to deliver again.
+
+    Args:
+        bodies: By the messages' ids.
+        deadline: When to stop.
+    """
     undone: list[str] = []
     checks: dict[str, tuple[Check, str]] = {}
-    for record in records:
+    for message, body in bodies.items():
         try:
-            check = from_body(record["body"])
+            check = from_body(body)
         except BlockfoldError as error:
-            undone.append(_undone(record["messageId"], error))
+            undone.append(_undone(message, error))
             continue
         # What is true of a machine's newest block, longest waited for, is enough to know.
         known = checks.get(check.machine)
         if known is None or _order(known[0]) < _order(check):
-            checks[check.machine] = check, record["messageId"]
+            checks[check.machine] = check, message
     made: dict[str, int] = {}
     for check, message in checks.values():
         if time.monotonic() >= deadline:
@@ -178,9 +191,9 @@ def _check(records: list[dict[str, Any]], deadline: float) -> dict[str, Any]:
             continue
         if manifest is not None:
             made[check.machine] = manifest.number
-    metrics.add_metric("Checked", MetricUnit.Count, len(records))
+    metrics.add_metric("Checked", MetricUnit.Count, len(bodies))
     metrics.add_metric("Snapshots", MetricUnit.Count, len(made))
-    logger.info("checked", messages=len(records), snapshots=made)
+    logger.info("checked", messages=len(bodies), snapshots=made)
     return {"batchItemFailures": [{"itemIdentifier": message} for message in undone]}
 
 

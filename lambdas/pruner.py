@@ -16,6 +16,7 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from blockfold.adapters.payloads import check_text
 from blockfold.application.prune import Kept, Pruner
 from blockfold.application.prune_plan import Pruning
 from blockfold.bootstrap import Adapters, pruner
@@ -47,6 +48,7 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Prune all machines, or carry out a command."""
     if not isinstance(event, dict):
         raise Misconfigured(f"a call is a JSON object, not {event!r}")
+    check_text(event)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     if event.get("sweep") is True:
         return _sweep(deadline)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from blockfold.adapters.payloads import check_text
 from blockfold.application.push import check_machine_id
 from blockfold.application.restore import Restored, Restorer, Target
 from blockfold.bootstrap import Adapters, restorer
@@ -51,6 +52,7 @@ def _restorer() -> Restorer:
 @metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Plan or carry out a restore."""
+    check_text(event)
     seconds = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + seconds - MARGIN_SECONDS
     answer = _do(event, deadline)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from blockfold.adapters.whole_answers import with_whole_answers
 from blockfold.adapters.workflows import StepFunctions
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ class Clients:
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """DynamoDB."""
-        return self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+        return with_whole_answers(
+            self._session.client("dynamodb", endpoint_url=self._endpoint, config=self._config)
+        )
 
     @cached_property
     def events(self) -> EventBridgeClient:
         """EventBridge."""
-        return self._session.client("events", endpoint_url=self._endpoint, config=self._config)
+        return with_whole_answers(
+            self._session.client("events", endpoint_url=self._endpoint, config=self._config)
+        )
 
     @cached_property
     def lambda_(self) -> LambdaClient:
@@ -61,12 +66,16 @@ class Clients:
     @cached_property
     def s3(self) -> S3Client:
         """S3."""
-        return self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
+        return with_whole_answers(
+            self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
+        )
 
     @cached_property
     def sqs(self) -> SQSClient:
         """SQS."""
-        return self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+        return with_whole_answers(
+            self._session.client("sqs", endpoint_url=self._endpoint, config=self._config)
+        )
 
     @cached_property
     def stepfunctions(self) -> StepFunctions:

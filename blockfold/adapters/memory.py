@@ -6,6 +6,7 @@ Real adapters, not mocks: the contract suite that holds for AWS holds for them.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from threading import RLock
@@ -26,6 +27,12 @@ from blockfold.ports import (
     Write,
 )
 
+PAGE = 200
+"""Rows that a read takes at once: whoever stops early has not paid for the rest."""
+
+FEW = 100
+"""Up to so many new keys are put in their places one by one; more are sorted in."""
+
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
@@ -42,12 +49,14 @@ class MemoryBlockLog:
     def __init__(self) -> None:
         self.expiring: dict[tuple[str, int], int] = {}
         self._blocks: dict[str, dict[int, Block]] = {}
+        self._heads: dict[str, int] = {}
         self._lock = RLock()
 
     def append(self, block: Block) -> None:
         """See `BlockLog.append`."""
         with self._lock:
             holder = self._blocks.setdefault(block.machine, {}).setdefault(block.number, block)
+            self._heads[block.machine] = max(block.number, self._heads.get(block.machine, 0))
         if holder.hash != block.hash:
             raise BlockConflict(holder)
 
@@ -55,7 +64,11 @@ class MemoryBlockLog:
         """See `BlockLog.head`."""
         with self._lock:
             blocks = self._blocks.get(machine)
-            return blocks[max(blocks)] if blocks else None
+            if not blocks:
+                return None
+            if self._heads.get(machine) not in blocks:  # that one was deleted
+                self._heads[machine] = max(blocks)
+            return blocks[self._heads[machine]]
 
     def get(self, machine: str, number: int) -> Block | None:
         """See `BlockLog.get`."""
@@ -63,22 +76,32 @@ class MemoryBlockLog:
 
     def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
         """See `BlockLog.read`."""
-        with self._lock:
-            blocks = dict(self._blocks.get(machine, {}))
-        for number in sorted(blocks):
-            if first <= number and (last is None or number <= last):
-                yield blocks[number]
+        for number in self._numbers(machine, first, last):
+            if (block := self.get(machine, number)) is not None:
+                yield block
 
     def expire(self, machine: str, first: int, last: int, time: int) -> None:
         """See `BlockLog.expire`."""
         with self._lock:
-            for number in self._blocks.get(machine, {}):
-                if first <= number <= last:
+            for number in self._numbers(machine, first, last):
+                if self.get(machine, number) is not None:
                     self.expiring[machine, number] = time
+
+    def _numbers(self, machine: str, first: int, last: int | None) -> Iterable[int]:
+        """The numbers in a range that may have a block now, in order; no more than there are."""
+        with self._lock:
+            newest = self.head(machine)
+            blocks = self._blocks.get(machine, {})
+            end = newest.number if newest else 0
+            span = range(max(first, 1), (end if last is None else min(last, end)) + 1)
+            if len(span) <= len(blocks):
+                return span
+            return sorted(number for number in blocks if number in span)
 
     def erase(self, machine: str) -> int:
         """Forget a machine's blocks; how many it were."""
         with self._lock:
+            self._heads.pop(machine, None)
             return len(self._blocks.pop(machine, {}))
 
     def pass_time(self, now: int) -> None:
@@ -90,10 +113,11 @@ class MemoryBlockLog:
 
 
 class MemoryStateTable:
-    """A `StateTable` in memory."""
+    """A `StateTable` in memory. Reads go on from key to key, as those of a service do."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Row]] = {}
+        self._keys: dict[str, list[str]] = {}
         self._lock = RLock()
 
     def get(self, machine: str, keys: Collection[str]) -> dict[str, Row]:
@@ -103,29 +127,64 @@ class MemoryStateTable:
 
     def scan(self, machine: str, prefix: str = "") -> Iterator[Row]:
         """See `StateTable.scan`."""
-        with self._lock:
-            rows = dict(self._rows.get(machine, {}))
-        return iter([rows[key] for key in sorted(rows) if key.startswith(prefix)])
+        rows = self._page(machine, lambda keys: bisect_left(keys, prefix))
+        while rows:
+            for row in rows:
+                if not row.key.startswith(prefix):
+                    return
+                yield row
+            rows = self._above(machine, rows[-1].key)
 
     def between(self, machine: str, after: str, upto: str) -> Iterator[Row]:
         """See `StateTable.between`."""
-        with self._lock:
-            rows = dict(self._rows.get(machine, {}))
-        return iter([rows[key] for key in sorted(rows) if after < key <= upto])
+        while rows := self._above(machine, after):
+            for row in rows:
+                if row.key > upto:
+                    return
+                yield row
+            after = rows[-1].key
 
     def write(self, machine: str, writes: Sequence[Write]) -> None:
         """See `StateTable.write`."""
         with self._lock:
             rows = self._rows.setdefault(machine, {})
+            keys = self._sorted(machine)
+            new: list[str] = []
             for write in writes:
                 row = rows.get(write.key)
+                if row is None:
+                    new.append(write.key)
                 if row is None or row.block < write.block:
                     rows[write.key] = Row(write.key, write.value, write.block)
+            if len(new) <= FEW:
+                for key in new:
+                    insort(keys, key)
+            else:
+                keys.extend(new)
+                keys.sort()
 
     def erase(self, machine: str) -> int:
         """Forget a machine's rows; how many it were."""
         with self._lock:
+            self._keys.pop(machine, None)
             return len(self._rows.pop(machine, {}))
+
+    def _above(self, machine: str, key: str) -> list[Row]:
+        return self._page(machine, lambda keys: bisect_right(keys, key))
+
+    def _page(self, machine: str, start: Callable[[list[str]], int]) -> list[Row]:
+        """The next rows from a place among the keys on."""
+        with self._lock:
+            keys, rows = self._sorted(machine), self._rows.get(machine, {})
+            first = start(keys)
+            return [rows[key] for key in keys[first : first + PAGE]]
+
+    def _sorted(self, machine: str) -> list[str]:
+        """The keys in order; sorted anew if rows were lost."""
+        rows = self._rows.get(machine, {})
+        if len(self._keys.setdefault(machine, [])) != len(rows):
+            self._keys[machine] = sorted(rows)
+        return self._keys[machine]
 
 
 class MemoryMachines:

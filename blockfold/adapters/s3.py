@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
-from blockfold.domain.errors import Unavailable
+from blockfold.domain.errors import BlockfoldError, Unavailable
 from blockfold.ports import Stored
 
 if TYPE_CHECKING:
@@ -32,11 +32,19 @@ class S3ObjectStore:
     Args:
         client: Gives a boto3 S3 client; first called when an object is read or written.
         bucket: The bucket's name; it must exist.
+        translate: Gives our error for what was attempted and what boto raised.
     """
 
-    def __init__(self, client: Callable[[], S3Client], bucket: str) -> None:
+    def __init__(
+        self,
+        client: Callable[[], S3Client],
+        bucket: str,
+        *,
+        translate: Callable[[str, Exception], BlockfoldError] = unavailable,
+    ) -> None:
         self._client = client
         self._bucket = bucket
+        self._translate = translate
 
     def put_new(self, key: str, data: bytes) -> bool:
         """See `ObjectStore.put_new`."""
@@ -131,8 +139,8 @@ class S3ObjectStore:
                     f"{failure.get('Code')} {failure.get('Message')}"
                 )
 
-    def _failed(self, verb: str, key: str, error: Exception) -> Exception:
-        return unavailable(f"could not {verb} s3://{self._bucket}/{key}", error)
+    def _failed(self, verb: str, key: str, error: Exception) -> BlockfoldError:
+        return self._translate(f"could not {verb} s3://{self._bucket}/{key}", error)
 
 
 def _milliseconds(moment: datetime) -> int:

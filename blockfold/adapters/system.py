@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 
@@ -28,6 +29,13 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def call_later(self, seconds: float, do: Callable[[], None]) -> threading.Timer:
+        """See `Timers.call_later`. A call that waits does not keep the interpreter running."""
+        timer = threading.Timer(seconds, do)
+        timer.daemon = True
+        timer.start()
+        return timer
 
 
 class AlarmGuard:

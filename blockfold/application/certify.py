@@ -97,8 +97,10 @@ class Certifying:
     def mend(self, segment: Segment, error: Corrupted) -> bool:
         """Write a damaged segment anew, from the table and other segments; whether that worked.
 
-        If not, it is passed over from now on, and named as trouble.
+        If not, it is passed over from now on, and named as trouble; not if others took its place.
         """
+        if self.is_superseded(segment):
+            return False
         found = {
             block.number: block
             for block in self.log.read(self.machine, segment.first, segment.last)
@@ -121,6 +123,18 @@ class Certifying:
         self.passed.add(segment.key)
         self.trouble.append(error.message)
         return False
+
+    def is_superseded(self, segment: Segment) -> bool:
+        """Whether a segment was merged and deleted by others since it was listed.
+
+        Those that hold its blocks now are listed then, and it is not.
+        """
+        listing = self.archive.segments(self.machine)
+        there = any(each.key == segment.key for each in listing)
+        if there or next(gaps(listing, segment.first, segment.last), None) is not None:
+            return False
+        self.listing[:] = listing
+        return True
 
     def _checked(self, piece: Piece, tip: str | None) -> str | None:
         """The hash of a piece's last block; None if another piece has to be taken.

@@ -105,9 +105,10 @@ class Compactor:
             listing=self.archive.segments(machine),
         )
         work.fill_below()
-        self._advance(work)
-        if self.kept is not None and work.archived > record.archived:
+        # Before the watermark rises: whoever dies in between leaves nothing that the next one skips.
+        if self.kept is not None and work.head is not None and work.head.number > work.archived:
             self.kept.keep(record)
+        self._advance(work)
         pieces = cover(work.listing, 1, work.archived, without=work.passed)
         return Compaction(
             machine=machine,
@@ -118,7 +119,11 @@ class Compactor:
         )
 
     def sweep(self, *, deadline: float) -> Sweep:
-        """Compact the archive of every machine with blocks above its watermark."""
+        """Compact the archive of every machine with blocks above its watermark.
+
+        Of the others, only the copies of settings are looked at: whoever changed some may have
+        died before making one.
+        """
         sweep = Sweep()
         for record in in_turn(self.machines.list(), self.clock.now()):
             if self.clock.monotonic() >= deadline:
@@ -127,6 +132,8 @@ class Compactor:
                 head = self.log.head(record.machine)
                 if head is not None and head.number > record.archived:
                     sweep.done.append(self.compact(record.machine, deadline=deadline))
+                elif self.kept is not None and record.revision:
+                    self.kept.keep(record)
             except BlockfoldError as error:
                 sweep.failed.append(error)
         return sweep
@@ -172,7 +179,12 @@ class Compactor:
         if len(chosen) < 2:  # noqa: PLR2004 - one by itself has nothing to be merged with
             return
         before = {segment.key for segment in work.listing}
-        written = self.archive.write(_blocks(self.archive, chosen))
+        try:
+            written = self.archive.write(_blocks(self.archive, chosen))
+        except Corrupted:
+            if any(work.is_superseded(piece.segment) for piece in chosen):
+                return  # someone else merged them, and a pruner was here since
+            raise
         for segment in written:
             if segment.key not in before:
                 for _ in self.archive.read(segment):

@@ -15,6 +15,8 @@ some of the state writes    reads what is stored of the unflushed blocks, and wr
 all state writes            as above, and nothing is left to write
 raising ``flushed``         has nothing to make up for up to that block
 before the acknowledgement  gets the messages again and skips them by the marks
+executing an action,        starts anew; a group that was delivered thrice has each of its actions
+because of that action      executed in a process of its own, whose death is that action's outcome
 a restore block's append    brings the state table up to it before it executes anything
 ==========================  ===================================================================
 """
@@ -22,8 +24,10 @@ a restore block's append    brings the state table up to it before it executes a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from blockfold.application.catch_up import Behind, CatchUp
 from blockfold.application.epoch import in_epoch
@@ -31,7 +35,7 @@ from blockfold.application.flush import flush
 from blockfold.application.lost import check_not_lost
 from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
-from blockfold.domain.apply import Guard, unguarded
+from blockfold.domain.apply import Guard, Runner, unguarded
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict, BlockfoldError
 from blockfold.domain.execute import execute
@@ -58,6 +62,8 @@ class Folded:
     Attributes:
         machine: The machine's id.
         messages: The group's messages, in the queue's order.
+        suspects: Ids of messages that were delivered so often that an action may be what ended
+            their executors: their actions are run in processes of their own.
         done: Ids of the messages that stand wholly in blocks.
         blocks: Blocks committed.
         repeated: Messages that stood in blocks before.
@@ -71,6 +77,7 @@ class Folded:
 
     machine: str
     messages: Sequence[Message] = ()
+    suspects: Collection[str] = ()
     done: set[str] = field(default_factory=set)
     blocks: list[Block] = field(default_factory=list)
     repeated: int = 0
@@ -127,6 +134,7 @@ class Executor:
         limits: When a block is full.
         bounds: How far the state table may lag.
         archive: Where blocks of a machine that seems to be new would stand, if it is not.
+        confine: Makes what runs the actions of suspects; None runs them as all others.
     """
 
     machine: Machine
@@ -140,6 +148,7 @@ class Executor:
     limits: Limits = field(default_factory=Limits)
     bounds: Bounds = field(default_factory=Bounds)
     archive: Archive | None = None
+    confine: Callable[[], AbstractContextManager[Runner]] | None = None
     _tails: OrderedDict[str, tuple[Tail, float]] = field(default_factory=OrderedDict)
     _catch_up: CatchUp = field(init=False, repr=False)
 
@@ -155,6 +164,7 @@ class Executor:
         *,
         deadline: float,
         flush_deadline: float | None = None,
+        suspects: Collection[str] = (),
     ) -> Folded:
         """Commit and flush as much as can be done in time.
 
@@ -163,11 +173,12 @@ class Executor:
             messages: Its messages, in the queue's order.
             deadline: When to stop executing, by the clock's ``monotonic``.
             flush_deadline: When to stop flushing; the same if None.
+            suspects: Ids of those that may have ended their executors, see `Folded`.
 
         Returns:
             What was done. Trouble with a service is reported in it, not raised.
         """
-        folded = Folded(machine, messages)
+        folded = Folded(machine, messages, suspects)
         self.commit(folded, deadline=deadline)
         self.flush(folded, deadline=deadline if flush_deadline is None else flush_deadline)
         return folded
@@ -180,7 +191,8 @@ class Executor:
         folded.waits = None
         try:
             folded.tail = self._tail(folded.machine, deadline)
-            self._commit(folded, deadline)
+            with ExitStack() as confinement:
+                self._commit(folded, deadline, confinement)
         except Behind as waits:
             self._tails.pop(folded.machine, None)
             folded.tail, folded.waits = None, waits
@@ -201,9 +213,10 @@ class Executor:
         self._tails.pop(machine, None)
         self._catch_up.forget(machine)
 
-    def _commit(self, folded: Folded, deadline: float) -> None:
+    def _commit(self, folded: Folded, deadline: float, confinement: ExitStack) -> None:
         assert folded.tail is not None, "it was opened"
         tail, left = folded.tail, folded.left
+        runner: Runner | None = None
         while True:
             sifted = sift(tail.head.marks, left)
             done = {message.id for message in sifted.done}
@@ -216,14 +229,19 @@ class Executor:
                 return
             if tail.is_full(self.bounds) and not self._flush(folded, tail, deadline):
                 return
+            suspects = list(takewhile(lambda each: each.id in folded.suspects, left))
+            if suspects and self.confine is not None and runner is None:
+                runner = confinement.enter_context(self.confine())
             block = execute(
                 self.machine,
                 tail.head,
                 tail,
-                left,
+                # What others wait for is durable before anything is run in this process again.
+                suspects or left,
                 limits=self.limits,
                 guard=self.guard,
                 pressed=lambda: self.clock.monotonic() >= deadline,
+                runner=runner if suspects else None,
             )
             try:
                 self.log.append(block)
@@ -272,7 +290,7 @@ class Executor:
         if tail.head.number and not tail.registered:
             self._raise_epoch(tail)
         if tail.head.number == 0:
-            check_not_lost(self.archive, machine)
+            check_not_lost(self.archive, self.log, machine)
             self.machines.register(machine, self.schedule)
         return tail
 

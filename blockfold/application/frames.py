@@ -19,6 +19,7 @@ from blockfold.domain.errors import NotFound
 from blockfold.domain.frames import Rerun, rerun, with_states
 from blockfold.domain.machine import Machine
 from blockfold.domain.replay import check_link
+from blockfold.domain.spans import FIRST
 from blockfold.domain.state import Changes
 
 
@@ -47,12 +48,16 @@ class PastSource:
         each = ((key, changes[key] if key in changes else self._known.get(key)) for key in keys)
         return {key: value for key, value in each if value is not None}
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
-        """Entries whose key starts with the prefix, in key order."""
+    def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix and is above ``after``, in key order."""
         below: Iterator[tuple[str, Canonical]] = iter(())
-        if self.delta.base is not None:
-            below = snapshot_entries(self.delta.snapshots, self.delta.base, prefix)
-        return overlaid(below, self.delta.changes, prefix)
+        snapshots, base = self.delta.snapshots, self.delta.base
+        if base is not None and after:
+            below = snapshots.scan(base, prefix, after=after)
+        elif base is not None:
+            below = snapshot_entries(snapshots, base, prefix)
+        found = overlaid(below, self.delta.changes, prefix)
+        return (entry for entry in found if entry[0] > after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Importer:
         """
         newest = self.log.head(machine)
         if newest is None:
-            check_not_lost(self.archive, machine)
+            check_not_lost(self.archive, self.log, machine)
             return
         origin = newest.body.origin
         if newest.number != 1 or origin is None or origin.kind == "restore":

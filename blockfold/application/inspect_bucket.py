@@ -23,6 +23,7 @@ from blockfold.domain.keys import (
     manifest_key,
     parse_body_key,
     pinned_prefix,
+    recorder_key,
     retired_prefix,
     runs_prefix,
     settings_key,
@@ -118,7 +119,7 @@ class BucketLook:
         folder = key[: key.rfind("/") + 1]
         if folder in looks:
             yield from looks[folder](key)
-        else:
+        elif key != recorder_key(machine):  # what a recorder wrote before a stack took over
             yield _unknown(key)
 
     def _manifest(self, key: str) -> Iterator[Finding]:

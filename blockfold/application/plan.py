@@ -16,8 +16,10 @@ from blockfold.application.points import newest_at
 from blockfold.application.travel import Traveller
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
-from blockfold.domain.errors import Misconfigured, NotFound, Refused
+from blockfold.domain.errors import Corrupted, Misconfigured, NotFound, Refused
+from blockfold.domain.keys import manifest_key
 from blockfold.domain.manifest import OriginKind
+from blockfold.domain.segments import cover
 from blockfold.ports import Archive, BlockLog, Clock, Machines, Row, SnapshotStore
 
 LOOK = 5_000
@@ -120,6 +122,8 @@ class Planner:
             raise Misconfigured("a restore names exactly one of block, snapshot and time")
         if target.imported is not None:
             return self._imported(target.machine, target.imported)
+        if target.fork is not None and self.log.head(target.machine) is None:
+            return self._from_bucket(target, target.fork)
         number = self._number(target)
         source = self.log.get(target.machine, number)
         if source is None:
@@ -176,9 +180,7 @@ class Planner:
     def _number(self, target: Target) -> int:
         newest = self.log.head(target.machine)
         if newest is None:
-            raise NotFound(
-                f"machine {target.machine!r} has no blocks", hint="`blockfold machines` lists all"
-            )
+            raise _without_blocks(target.machine)
         head = newest.number
         if target.time is not None:
             return newest_at(self.log, target.machine, target.time, head)
@@ -195,6 +197,33 @@ class Planner:
                 hint=f"restore block {number} instead: that works without a snapshot",
             )
         return number
+
+    def _from_bucket(self, target: Target, machine: str) -> Plan:
+        """A snapshot of a machine that only the bucket knows: recorded elsewhere, or lost here.
+
+        Raises:
+            NotFound: There is no such snapshot.
+            Corrupted: It is of another block than the archived one.
+        """
+        number = target.snapshot if target.snapshot is not None else target.block
+        numbers = self.snapshots.numbers(target.machine)
+        if not numbers:
+            raise _without_blocks(target.machine)
+        if number not in numbers:
+            raise NotFound(
+                f"machine {target.machine!r} has no blocks here, and no snapshot "
+                f"{'at that time' if number is None else f'of block {number}'}",
+                hint=f"name one that it has, such as {numbers[-1]}, or `blockfold rebuild "
+                f"{target.machine}` first",
+            )
+        plan = self._imported(machine, manifest_key(target.machine, number))
+        block = archived(self.archive, target.machine, number)
+        if block is not None and block.hash != plan.hash:
+            raise Corrupted(
+                f"snapshot {number} of machine {target.machine!r} is of another block than the "
+                "archived one"
+            )
+        return plan
 
     def _imported(self, machine: str, key: str) -> Plan:
         """A state that was uploaded: from outside as a block 0, or a block of another stack."""
@@ -230,7 +259,7 @@ class Planner:
         """
         newest = self.log.head(plan.machine)
         if newest is None:
-            check_not_lost(self.archive, plan.machine)
+            check_not_lost(self.archive, self.log, plan.machine)
             return plan
         record = self.machines.get(plan.machine)
         origin = newest.body.origin
@@ -249,3 +278,16 @@ def exists(plan: Plan) -> Refused:
     """The refusal to start a machine that exists."""
     verb = "fork" if plan.kind == "fork" else "import"
     return Refused(f"machine {plan.machine!r} exists already", hint=f"{verb} under another id")
+
+
+def _without_blocks(machine: str) -> NotFound:
+    return NotFound(f"machine {machine!r} has no blocks", hint="`blockfold machines` lists all")
+
+
+def archived(archive: Archive | None, machine: str, number: int) -> Block | None:
+    """A block as the archive has it, or None."""
+    segments = archive.segments(machine) if archive is not None else []
+    for piece in cover(segments, number, number):
+        assert archive is not None, "it has segments"
+        return next((each for each in archive.read(piece.segment) if each.number == number), None)
+    return None

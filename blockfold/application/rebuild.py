@@ -29,7 +29,7 @@ from blockfold.application.writers import last_writers, rows_of
 from blockfold.domain import digest
 from blockfold.domain.block import Block
 from blockfold.domain.errors import Corrupted, NotFound, Refused
-from blockfold.domain.keys import archive_prefix, machine_of
+from blockfold.domain.keys import archive_prefix, machine_of, recorder_key
 from blockfold.domain.retention import KEEP_ALL
 from blockfold.domain.schedule import OFF, Schedule
 from blockfold.domain.segments import Segment, begun, cover, gaps
@@ -121,9 +121,18 @@ def ignore(_what: str, _count: int) -> None:
 
 
 def machines_in(objects: ObjectStore) -> list[str]:
-    """The machines that a bucket has archived blocks of, by id."""
+    """The machines that a bucket has archived blocks of, by id; not those of a recorder alone."""
     known = sorted(machine_of(folder) for folder in objects.folders("machines/"))
-    return [machine for machine in known if any(objects.list(archive_prefix(machine)))]
+    return [machine for machine in known if _is_a_stacks(objects, machine)]
+
+
+def _is_a_stacks(objects: ObjectStore, machine: str) -> bool:
+    """Whether a stack has the machine: what a recorder began, only once a rebuild took it over."""
+    keys = [each.key for each in objects.list(archive_prefix(machine))]
+    if objects.stat(recorder_key(machine)) is None:
+        return bool(keys)
+    named = (Segment.named(machine, key) for key in keys)
+    return any(segment is not None and segment.epoch > 0 for segment in named)
 
 
 def archived_head(archive: Archive, machine: str, live: BlockLog | None = None) -> Block | None:

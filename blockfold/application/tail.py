@@ -18,8 +18,9 @@ from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.replay import check_link, contiguous
+from blockfold.domain.spans import FIRST, last_with
 from blockfold.domain.state import Changes
-from blockfold.ports import BlockLog, Machines, StateTable, Write
+from blockfold.ports import BlockLog, Machines, Row, StateTable, Write
 
 MAX_KNOWN_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 300
@@ -191,13 +192,17 @@ class Tail:
             values.update(self._fetch(missing))
         return {key: value for key, value in values.items() if value is not None}
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
-        """Entries at the head whose key starts with the prefix, in key order."""
-        pending = {key: write for key, write in self.pending.items() if key.startswith(prefix)}
+    def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
+        """Entries at the head with the prefix and above ``after``, in key order."""
+        pending = {
+            key: write
+            for key, write in self.pending.items()
+            if key.startswith(prefix) and key > after
+        }
         ours = sorted((key, write.value) for key, write in pending.items())
         theirs = (
             (row.key, row.value)
-            for row in self._table.scan(self.head.machine, prefix)
+            for row in rows_with(self._table, self.head.machine, prefix, after)
             if row.key not in pending
         )
         for key, value in merge(ours, theirs, key=itemgetter(0)):
@@ -237,6 +242,18 @@ class Tail:
             self._without_row.clear()
             self.known_bytes = _entry_bytes(key, value)
         self._known[key] = value
+
+
+def rows_with(table: StateTable, machine: str, prefix: str, after: str = FIRST) -> Iterator[Row]:
+    """Rows whose key starts with the prefix and is above ``after``, in key order.
+
+    Those up to ``after`` are not read. Tombstones are among them.
+    """
+    if after < prefix or after == FIRST:
+        return table.scan(machine, prefix)
+    if not after.startswith(prefix):
+        return iter(())
+    return table.between(machine, after, last_with(prefix))
 
 
 def _entry_bytes(key: str, value: Canonical | None) -> int:

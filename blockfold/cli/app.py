@@ -21,6 +21,7 @@ from blockfold.cli.export import export
 from blockfold.cli.frames import frames
 from blockfold.cli.history import history
 from blockfold.cli.import_ import import_
+from blockfold.cli.lint import lint
 from blockfold.cli.machines import machines
 from blockfold.cli.output import errors, say
 from blockfold.cli.prune import prune
@@ -63,6 +64,7 @@ _COMMANDS = (
     rebuild,
     drill,
     delete,
+    lint,
 )
 for command in _COMMANDS:
     app.command()(command)

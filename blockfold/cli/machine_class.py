@@ -31,7 +31,7 @@ def machine_class(spec: str | None, stack: Stack) -> type[Machine]:
             f"what code the machines of stack {stack.name!r} run is not known here",
             hint="name it: --machine module:Class or path/to/file.py:Class",
         )
-    return load(stack.machine or _default(stack.root), stack.root)
+    return load(stack.machine_class or _default(stack.root), stack.root)
 
 
 def load(spec: str, folder: Path) -> type[Machine]:

@@ -77,9 +77,10 @@ def push(
 
 
 def _lines(file: str) -> list[str]:
-    if file == "-":
-        return sys.stdin.read().splitlines()
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"cannot read {file}: {error}") from error
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Misconfigured(
+            f"cannot read {file}: {error}", hint="write JSON lines in UTF-8"
+        ) from error
+    return text.split("\n")  # splitlines() would cut strings at U+2028 and its like

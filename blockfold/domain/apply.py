@@ -42,13 +42,37 @@ def unguarded() -> AbstractContextManager[object]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one action."""
+    """What became of one action.
+
+    Attributes:
+        outcome: See `Outcome`.
+        reason: Why it was not applied.
+        environment: It came from time, memory or a process running out.
+        changes: What it changed; empty unless it was applied.
+        events: What it emitted; empty unless it was applied.
+        died: It took its process along. The block ends with it, so that this is soon durable.
+    """
 
     outcome: Outcome
     reason: str | None = None
     environment: bool = False
     changes: Changes = field(default_factory=dict)
     events: Sequence[Event] = ()
+    died: bool = False
+
+
+class Runner(Protocol):
+    """Runs one action against a state and leaves the state as it was: `apply`, or elsewhere."""
+
+    def __call__(
+        self, machine: Machine, state: State, context: Context, asked: Action, /
+    ) -> Verdict:
+        """What becomes of the action.
+
+        Raises:
+            BlockfoldError: The state's source could not be read, or the action could not be run
+                at all: nobody's outcome.
+        """
 
 
 def malformed(asked: Malformed) -> Verdict:

@@ -93,7 +93,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     Attributes:
         queue: ARN of the queue.
         sequence: The highest SequenceNumber done, as digits.
-        sent: When the queue accepted that message, milliseconds since 1970 UTC.
+        sent: When the queue accepted that message or, if later, one before it; milliseconds since
+            1970 UTC.
         next: Position of the first action of that message that is still to be done; None if
             the message is done.
     """

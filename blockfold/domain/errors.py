@@ -8,12 +8,15 @@
     ├── LimitExceeded             a key, value or number that the store would refuse or change,
     │                             or more of them than an action or a block may hold
     ├── NotFound                  a machine, block or stack that does not exist
+    │   └── BucketMissing         the bucket, or the folder that stands for one
     ├── Corrupted                 stored data contradicts its hash, its parent or its neighbour
     ├── Refused                   what was asked for contradicts what is there; nothing was changed
     ├── BlockConflict             another writer committed this block number first
     ├── Unavailable               a service did not do what was asked; the same call may work later
-    │   └── Behind                time ran out before a state table had caught up
+    │   ├── Behind                time ran out before a state table had caught up
+    │   └── StorageFull           a disk or a quota has no room left
     └── Misconfigured             settings that cannot work
+        └── AccessDenied          whoever asks may not: a permission is missing
 
 ``OutOfTime`` stands outside the tree: it derives from ``BaseException`` so that a reducer's
 ``except Exception`` does not swallow the end of its time budget.
@@ -60,6 +63,10 @@ class NotFound(BlockfoldError):
     """A machine, block, key or stack that was asked for does not exist."""
 
 
+class BucketMissing(NotFound):
+    """The bucket does not exist, or the folder that stands for one."""
+
+
 class Corrupted(BlockfoldError):
     """Stored data contradicts its own hash, its parent, or the log."""
 
@@ -68,12 +75,20 @@ class Unavailable(BlockfoldError):
     """A service failed, refused or throttled a call; nothing says that it must fail again."""
 
 
+class StorageFull(Unavailable):
+    """A disk, a quota or a limit has no room for what was to be stored."""
+
+
 class Refused(BlockfoldError):
     """What was asked for contradicts what is there; nothing was changed."""
 
 
 class Misconfigured(BlockfoldError):
     """Settings, context or arguments that cannot work together."""
+
+
+class AccessDenied(Misconfigured):
+    """Whoever asks lacks a permission: of a role in AWS, or of a user on files."""
 
 
 class BlockConflict(BlockfoldError):

@@ -7,12 +7,22 @@ and a reducer's time is bounded by a `Guard`, both given by the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from blockfold.domain import digest
 from blockfold.domain.action import Action, Malformed, Message
-from blockfold.domain.apply import Guard, Verdict, apply, malformed, record_of, unguarded, weight
+from blockfold.domain.apply import (
+    Guard,
+    Runner,
+    Verdict,
+    apply,
+    malformed,
+    record_of,
+    unguarded,
+    weight,
+)
 from blockfold.domain.block import (
     ActionRecord,
     Block,
@@ -46,6 +56,7 @@ def execute(
     limits: Limits | None = None,
     guard: Guard = unguarded,
     pressed: Callable[[], bool] = never,
+    runner: Runner | None = None,
 ) -> Block:
     """Fold messages into the block after ``head``.
 
@@ -61,11 +72,13 @@ def execute(
         limits: When the block is full.
         guard: Bounds each reducer's time.
         pressed: Asked after each action; True cuts the block here, because time is short.
+        runner: Runs each action; in this process, under the guard, if None.
 
     Raises:
         Unavailable: The source could not be read; nothing was recorded.
     """
-    builder = BlockBuilder(machine, head, source, limits or Limits(), guard, pressed)
+    runner = runner or partial(apply, guard=guard)
+    builder = BlockBuilder(machine, head, source, limits or Limits(), runner, pressed)
     for message in messages:
         if not builder.add(message):
             break
@@ -81,14 +94,14 @@ class BlockBuilder:
         head: Head,
         source: Source,
         limits: Limits,
-        guard: Guard,
+        runner: Runner,
         pressed: Callable[[], bool],
     ) -> None:
         self._machine = machine
         self._head = head
         self._state = State(source)
         self._limits = limits
-        self._guard = guard
+        self._runner = runner
         self._pressed = pressed
         self._records: list[MessageRecord] = []
         self._events: list[Event] = []
@@ -115,7 +128,7 @@ class BlockBuilder:
             verdict = self._verdict(each, message, position, time, len(records))
             record = record_of(each, verdict)
             size += weight(record, verdict)
-            full = self._is_full(len(records) + 1, size)
+            full = verdict.died or self._is_full(len(records) + 1, size)
             if full and self._records and position + 1 < len(asked):
                 self._state.drop_message()
                 return False
@@ -174,7 +187,7 @@ class BlockBuilder:
             sender=message.sender,
             milliseconds=time,
         )
-        return apply(self._machine, self._state, context, asked, self._guard)
+        return self._runner(self._machine, self._state, context, asked)
 
 
 def assemble(

@@ -17,6 +17,11 @@ def machine_prefix(machine: str) -> str:
     return f"machines/{quote(machine, safe='').replace('.', '%2E').replace('~', '%7E')}/"
 
 
+def recorder_key(machine: str) -> str:
+    """Where the mark stands that a recorder, and no stack, writes below a machine's prefix."""
+    return f"{machine_prefix(machine)}recorder.json"
+
+
 def body_key(machine: str, number: int, sha256: str) -> str:
     """Where the body of a large block stands.
 

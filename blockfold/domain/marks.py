@@ -62,7 +62,17 @@ def sift(marks: Iterable[Mark], messages: Sequence[Message]) -> Sifted:
 
 
 def advance(marks: Iterable[Mark], message: Message, position: int | None) -> tuple[Mark, ...]:
-    """The marks after a message was done up to a position, or wholly (None)."""
-    others = tuple(mark for mark in marks if mark.queue != message.queue)
-    mark = Mark(queue=message.queue, sequence=message.sequence, sent=message.sent, next=position)
-    return (*others, mark)
+    """The marks after a message was done up to a position, or wholly (None).
+
+    The sent time of a mark only rises. Else a message before one that says it was sent long ago
+    would look like one of a new queue, and be done again and again.
+    """
+    others: list[Mark] = []
+    sent = message.sent
+    for mark in marks:
+        if mark.queue == message.queue:
+            sent = max(sent, mark.sent)
+        else:
+            others.append(mark)
+    done = Mark(queue=message.queue, sequence=message.sequence, sent=sent, next=position)
+    return (*others, done)

@@ -11,6 +11,7 @@ from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.frames import rerun
 from blockfold.domain.machine import Machine
+from blockfold.domain.spans import FIRST
 from blockfold.domain.state import Source
 
 
@@ -135,9 +136,10 @@ class EntriesSource:
         """The values of those keys that exist."""
         return {key: self.entries[key] for key in keys if key in self.entries}
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
-        """Entries whose key starts with the prefix, in key order."""
-        return iter(sorted(each for each in self.entries.items() if each[0].startswith(prefix)))
+    def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix and is above ``after``, in key order."""
+        found = (each for each in self.entries.items() if each[0].startswith(prefix))
+        return iter(sorted(each for each in found if each[0] > after))
 
 
 def reexecute(machine: Machine, head: Head, source: Source, block: Block) -> Block:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from blockfold.domain.canonical import MAX_KEY_BYTES
+from blockfold.domain.canonical import MAX_KEY_BYTES, check_key
 
 Span: TypeAlias = tuple[str, str]
 
@@ -19,6 +19,21 @@ FIRST = ""
 
 LAST = "\U0010ffff" * (MAX_KEY_BYTES // 4)
 """No key is above this one: the highest code point, as often as a key may hold it."""
+
+_HIGHEST = ("", "\x7f", "\u07ff", "\uffff", "\U0010ffff")
+"""The highest character of so many bytes of UTF-8."""
+
+
+def last_with(prefix: str) -> str:
+    """The highest key that starts with a prefix: filled up with the highest characters.
+
+    Raises:
+        LimitExceeded: The prefix is too long for a key, or no UTF-8.
+    """
+    if not prefix:
+        return LAST
+    many, left = divmod(MAX_KEY_BYTES - len(check_key(prefix).encode()), 4)
+    return prefix + _HIGHEST[4] * many + _HIGHEST[left]
 
 
 @dataclass(frozen=True, slots=True)

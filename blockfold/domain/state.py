@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
 from heapq import merge
 from operator import itemgetter
 from typing import Any, Protocol
@@ -18,6 +20,7 @@ from blockfold.domain.canonical import (
 from blockfold.domain.errors import LimitExceeded, OutOfTime
 from blockfold.domain.limits import MAX_ACTION_BYTES, MAX_ACTION_KEYS, entry_bytes
 from blockfold.domain.overlay import Overlay, holds
+from blockfold.domain.spans import FIRST
 
 Changes = dict[str, Canonical | None]
 """Net writes: key → new value as canonical bytes, or None for deleted."""
@@ -35,8 +38,8 @@ class Source(Protocol):
     def get_many(self, keys: list[str]) -> dict[str, Canonical]:
         """The values of those keys that exist."""
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
-        """Entries whose key starts with the prefix, in key order."""
+    def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix and is above ``after``, in key order."""
 
 
 class State(MutableMapping[str, Any]):
@@ -108,24 +111,53 @@ class State(MutableMapping[str, Any]):
         for key in self:
             del self[key]
 
-    def scan(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those keys that exist; the source is asked once for all of them.
+
+        Raises:
+            LimitExceeded: One of them can be no key.
+        """
+        known = {key: key in self._read or self._layered(key) for key in map(check_key, keys)}
+        asked = [key for key, layered in known.items() if not layered]
+        found = self._ask(lambda: self._source.get_many(asked)) if asked else {}
+        values: dict[str, Any] = {}
+        for key, layered in known.items():
+            if layered and key in self:
+                values[key] = self[key]
+            elif not layered and key in found:
+                values[key] = self._hand_out(key, found[key])
+        return values
+
+    def scan_keys(self, prefix: str = "", *, after: str = FIRST) -> Iterator[str]:
+        """Like `scan`, without the values: nothing is decoded."""
+        for key, data in self._entries(_bound(prefix), _bound(after)):
+            if data is not None or key in self:
+                yield key
+
+    def scan(self, prefix: str = "", *, after: str = FIRST) -> Iterator[tuple[str, Any]]:
         """Entries whose key starts with the prefix, in key order.
 
         The keys are those at the time of the first step; a key that was deleted since is
         left out, a value written since is seen.
 
+        Args:
+            prefix: How the keys start.
+            after: Only keys above this one; those up to it are not read.
+
         Raises:
             LimitExceeded: The prefix is too long for a key, or no UTF-8.
         """
-        if prefix:
-            check_key(prefix)
-        for key, data in self._entries(prefix):
+        for key, data in self._entries(_bound(prefix), _bound(after)):
             if data is not None and key not in self._read and self._is_live(key) is None:
                 yield key, self._hand_out(key, data)
             elif key in self:
                 yield key, self[key]
 
     # -- what the block builder does ---------------------------------------------------------
+
+    def before(self) -> Source:
+        """The state before the running action: the source for whoever runs it elsewhere."""
+        return _Before(self._before_many, self._entries)
 
     def collect(self, room: int = MAX_ACTION_BYTES) -> Changes:
         """What the running action changed so far.
@@ -208,6 +240,18 @@ class State(MutableMapping[str, Any]):
         value: Canonical | None = self._ask(lambda: self._source.get(key))
         return value
 
+    def _before_many(self, keys: list[str]) -> Changes:
+        """The values before the running action; the source is asked once."""
+        values: Changes = {}
+        for key in keys:
+            for layer in (self._block, self._message):
+                if key in layer:
+                    values[key] = layer[key]
+        if asked := [key for key in keys if key not in values]:
+            found = self._ask(lambda: self._source.get_many(asked))
+            values.update((key, found.get(key)) for key in asked)
+        return values
+
     def _hand_out(self, key: str, data: Canonical) -> Any:
         value = decode(data)
         if isinstance(value, (dict, list)):
@@ -225,19 +269,24 @@ class State(MutableMapping[str, Any]):
                 return layer[key] is not None
         return None
 
-    def _entries(self, prefix: str) -> Iterator[tuple[str, Canonical | None]]:
+    def _layered(self, key: str) -> bool:
+        """Whether this block wrote or deleted a key: the source need not be asked."""
+        return self._is_live(key) is not None
+
+    def _entries(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical | None]]:
         """The keys that exist now, in order, with their value where only the source has one."""
         live, gone = self._overlay.below(prefix)
-        ours = ((key, None) for key in live)
+        ours = ((key, None) for key in live[bisect_right(live, after) :])
         theirs = (
             (key, data)
-            for key, data in self._scan(prefix)
+            for key, data in self._scan(prefix, after)
             if self._is_live(key) is None or not (holds(live, key) or holds(gone, key))
         )
         return merge(ours, theirs, key=itemgetter(0))
 
-    def _scan(self, prefix: str) -> Iterator[tuple[str, Canonical]]:
-        rows = self._ask(lambda: self._source.scan(prefix))
+    def _scan(self, prefix: str, after: str) -> Iterator[tuple[str, Canonical]]:
+        bounds = (prefix, after) if after else (prefix,)
+        rows = self._ask(lambda: self._source.scan(*bounds))
         while (row := self._ask(lambda: next(rows, None))) is not None:
             yield row
 
@@ -252,6 +301,33 @@ class State(MutableMapping[str, Any]):
                 raise own from None
             self.trouble = error
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A state without what its running action wrote."""
+
+    values: Callable[[list[str]], Changes]
+    entries: Callable[[str, str], Iterator[tuple[str, Canonical | None]]]
+
+    def get(self, key: str) -> Canonical | None:
+        """The value of a key, or None."""
+        return self.values([key])[key]
+
+    def get_many(self, keys: list[str]) -> dict[str, Canonical]:
+        """The values of those keys that exist."""
+        return {key: data for key, data in self.values(keys).items() if data is not None}
+
+    def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
+        """Entries whose key starts with the prefix and is above ``after``, in key order."""
+        for key, data in self.entries(prefix, after):
+            if (value := self.get(key) if data is None else data) is not None:
+                yield key, value
+
+
+def _bound(text: str) -> str:
+    """A prefix or lower bound of keys: nothing, or what a key may be."""
+    return check_key(text) if text else text
 
 
 def _actions_own(

@@ -55,7 +55,8 @@ def _inside(root: Path, machine: str) -> bool:
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not _is_output(name)]
-        yield from (Path(folder, name) for name in files if not _is_output(name))
+        paths = (Path(folder, name) for name in files if not _is_output(name))
+        yield from (path for path in paths if path.is_file())  # no socket of an editor or kernel
 
 
 def _is_output(name: str) -> bool:

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from blockfold import local
-from blockfold.client import Stack, of_local
+from blockfold.client import Stack, connect, of_local
+from tests.e2e.inside import run_inside
+from tests.e2e.parity import by_object, by_simulation, messages_of
+from tests.e2e.trial import Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("app.py", "cdk.json", "blockfold", "infra", "lambdas", "machines", "tests")
@@ -30,7 +33,9 @@ class Project:
             (folder / part).symlink_to(ROOT / part)
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run the command line there."""
+        """Run the command line there; what leaves servers behind, in a process of its own."""
+        if arguments[0] != "local":
+            return run_inside(self.folder, arguments, stdin)
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         }
@@ -172,6 +177,22 @@ def test_packing_does_not_change_what_happens(project: Project) -> None:
         views.append(project.json("state", machine))
     assert len({view["digest"] for view in views}) == 1
     assert views[0]["entries"] == views[1]["entries"] == views[2]["entries"]
+
+
+def test_object_stack_and_simulation_make_the_same_blocks(project: Project) -> None:
+    actions: list[dict[str, object]] = [
+        {"type": "keep", "args": {"key": f"k{i % 7}", "value": {"n": i, "é": [i / 4, None]}}}
+        for i in range(150)
+    ]
+    actions[50:50] = [{"type": "refuse"}, {"type": "crash", "id": "mine"}, {"type": "count"}]
+    project.push("parity", *actions, per_message=3)
+    blocks = list(project.stack.reader.blocks("parity"))
+    assert len(blocks) > 1
+    groups = messages_of(blocks)
+    for again in (by_object, by_simulation):
+        found = again(Trial(), "parity", groups)
+        assert [each.header.digest for each in found] == [each.header.digest for each in blocks]
+        assert [each.hash for each in found] == [each.hash for each in blocks]
 
 
 def test_a_raw_client_reads_the_tables(project: Project) -> None:
@@ -381,3 +402,16 @@ def test_a_domain_event_and_the_block_reach_the_bus(project: Project) -> None:
     assert heard["BlockExecuted"]["hash"] == block["hash"]
     assert heard["BlockExecuted"]["snapshot_due"] is False
     assert heard["Said"]["detail"] == {"text": "hello"}
+
+
+def test_an_application_reads_what_became_of_its_action(project: Project) -> None:
+    machine = connect(folder=project.folder).machine("app")
+    queue = project.stack.queue
+    queue.send("app", '{"type":"keep","id":"mine","args":{"key":"a","value":[1]}}')
+    found = machine.wait("mine", 60)
+    assert (found.number, found.outcome) == (1, "applied")
+    queue.send("app", '{"type":"refuse","id":"other"}')
+    assert machine.wait("other", 60).reason == "not today"
+    state = machine.state()
+    assert (state.number, dict(state), state.get("b")) == (2, {"a": [1]}, None)
+    assert [dict(machine.state(number)) for number in (0, 1)] == [{}, {"a": [1]}]

@@ -9,7 +9,10 @@ import pytest
 
 from blockfold.application.restore import Target
 from blockfold.bootstrap import restorer
+from blockfold.domain.errors import Refused
+from blockfold.recorders import S3Recorder, at_exit
 from tests.e2e.test_command_line import TRIAL, Project
+from tests.recorders.playing import Play
 
 NEVER = float("inf")
 
@@ -85,3 +88,55 @@ def test_the_workflow_finishes_what_was_only_begun(project: Project, moved: str)
     wrong = project.run("restore", "large", "--resume", "--block", "1")
     assert wrong.returncode == 1
     assert "name the machine, and nothing else" in wrong.stderr
+
+
+def recorder_of(project: Project, machine: str) -> S3Recorder:
+    """A recorder in the stack's own bucket."""
+    stack = project.stack
+    bucket = stack.adapters.settings.snapshots_bucket
+    return S3Recorder(bucket, machine, client=stack.clients.s3, create=False, quiet=None)
+
+
+def test_what_the_library_recorded_starts_a_machine_here(project: Project, moved: str) -> None:
+    stack = project.stack
+    play = Play("lab", recorder_of(project, "lab"))
+    play.begin()
+    play.grow(6)
+    play.recorder.create_snapshot()
+    play.grow(2)
+    play.recorder.flush()
+    answer = stack.clients.lambda_.invoke(
+        FunctionName=stack.outputs["RestoreFunctionName"],
+        Payload=json.dumps({"machine": "lab", "snapshot": 6, "as": "grove"}),
+    )
+    assert "FunctionError" not in answer
+    restored = json.loads(answer["Payload"].read())
+    assert (restored["machine"], restored["source"], restored["restored"]) == ("grove", "lab", 6)
+    assert project.json("state", "grove")["entries"] == play.state(6)
+    project.push("grove", {"type": "keep", "args": {"key": "goes", "value": "on"}})
+    assert project.json("state", "grove")["entries"] == {**play.state(6), "goes": "on"}
+    project.ok("verify", "grove")
+    project.ok("restore", "lab", "--snapshot", "6", "--as", "glade")
+    missing = project.run("restore", "lab", "--block", "7", "--as", "dell")
+    assert missing.returncode == 1
+    assert "no snapshot of block 7" in missing.stderr
+
+    project.ok("rebuild", "lab", "--yes")
+    project.ok("verify", "lab")
+    assert project.json("state", "lab")["entries"] == play.state(8)
+    play.grow(1)
+    with pytest.raises(Refused, match="another process has recorded machine 'lab'"):
+        play.recorder.flush()
+    at_exit.forget(play.recorder)
+
+
+def test_the_library_loads_what_the_dumper_wrote(project: Project, moved: str) -> None:
+    project.ok("dump", moved)
+    project.ok("archive", moved)
+    recorder = recorder_of(project, moved)
+    found = recorder.load_snapshot()
+    assert found is not None
+    assert found.checked().state == project.json("state", moved)["entries"]
+    assert found.block.hash == project.json("blocks", moved)[-1]["hash"]
+    with pytest.raises(Refused, match="kept there by a stack"):
+        Play(moved, recorder).begin()

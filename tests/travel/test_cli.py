@@ -38,7 +38,7 @@ class Target:
     """What `connect` finds, as far as these commands look."""
 
     stack: Stack
-    machine: str | None = CELLS
+    machine_class: str | None = CELLS
     root: Path | None = ROOT
     name: str = "Blockfold"
 
@@ -261,7 +261,7 @@ def test_the_class_comes_from_the_local_stack_or_must_be_named(
     assert isinstance(found, Misconfigured)
     assert "--machine" in found.hint
     (tmp_path / "cdk.json").write_text(json.dumps({"context": {"machine": CELLS}}))
-    target.machine, target.root = None, tmp_path
+    target.machine_class, target.root = None, tmp_path
     assert answer("frames", MACHINE, "2")["agrees"]
     (tmp_path / "cdk.json").unlink()
     assert isinstance(run("frames", MACHINE, "2").exception, Misconfigured)

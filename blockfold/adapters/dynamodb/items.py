@@ -90,18 +90,21 @@ def from_item(item: dict[str, AttributeValueTypeDef], bodies: ObjectStore) -> Bl
     try:
         payload = _payload(item, bodies)
         block = _block(item, payload)
-        wanted = bytes(item["hash"]["B"]).hex()
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        found, wanted = block.hash, bytes(item["hash"]["B"]).hex()
+    except (LookupError, AttributeError, ValueError, TypeError, OverflowError) as error:
         raise Corrupted(f"{_name(item)} is damaged in the Blocks table: {error!r}") from error
-    if block.hash != wanted:
+    if found != wanted:
         raise Corrupted(f"{_name(item)} is not what its hash says: item or body were changed")
     return block
 
 
 def _name(item: dict[str, Any]) -> str:
     """The block as errors name it, with the object that holds its body, if there is one."""
-    name = f"block {item['number']['N']} of machine {item['machine']['S']!r}"
-    return f"{name} with its body in {_spilled_key(item)}" if _is_spilled(item) else name
+    try:
+        name = f"block {item['number']['N']} of machine {item['machine']['S']!r}"
+        return f"{name} with its body in {_spilled_key(item)}" if _is_spilled(item) else name
+    except (LookupError, AttributeError, ValueError, TypeError):
+        return "an item that names no block"
 
 
 def _block(item: dict[str, Any], payload: Canonical) -> Block:

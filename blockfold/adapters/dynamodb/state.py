@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import count, islice
-from typing import TYPE_CHECKING, TypeVar
+from itertools import chain, count, islice, repeat
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,6 +34,9 @@ STATEMENTS = 25
 REQUEST_BYTES = 8_000_000
 """A request's statements take less than this as JSON. DynamoDB names no limit for them; of its
 other batches it takes 16 MB. 25 values of the largest size would be up to 50 MB on the wire."""
+
+PAGES = (64, 512)
+"""Rows of the first pages of a scan; those after them have what fits into a megabyte."""
 
 KEYS = 100
 """Keys that BatchGetItem takes."""
@@ -113,19 +116,28 @@ class DynamoStateTable:
         condition: str = "",
         values: Mapping[str, AttributeValueTypeDef] | None = None,
     ) -> Iterator[Row]:
-        """The rows of a machine whose key meets a condition, page by page."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=f"machine = :machine{' AND ' * bool(condition)}{condition}",
-            ExpressionAttributeValues={":machine": {"S": machine}, **(values or {})},
-            ConsistentRead=True,
-            **({"ExpressionAttributeNames": {"#key": "key"}} if condition else {}),  # type: ignore[arg-type]
-        )
-        try:
-            for page in pages:
-                yield from map(_row, page["Items"])
-        except (ClientError, BotoCoreError) as error:
-            raise self._failed("scan", machine, error) from error
+        """The rows of a machine whose key meets a condition, page by page.
+
+        The first pages are small: who wants the first few rows does not pay for a megabyte.
+        """
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": f"machine = :machine{' AND ' * bool(condition)}{condition}",
+            "ExpressionAttributeValues": {":machine": {"S": machine}, **(values or {})},
+            "ConsistentRead": True,
+        }
+        if condition:
+            query["ExpressionAttributeNames"] = {"#key": "key"}
+        for limit in chain(PAGES, repeat(None)):
+            page = {**query, "Limit": limit} if limit else query
+            try:
+                answer = self._client.query(**page)
+            except (ClientError, BotoCoreError) as error:
+                raise self._failed("scan", machine, error) from error
+            yield from map(_row, answer["Items"])
+            if (last := answer.get("LastEvaluatedKey")) is None:
+                return
+            query["ExclusiveStartKey"] = last
 
     def write(self, machine: str, writes: Sequence[Write]) -> None:
         """See `StateTable.write`.

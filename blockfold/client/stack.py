@@ -1,4 +1,4 @@
-"""A deployed stack, seen by an application or the command line.
+"""A deployed stack and how it is found.
 
 Which stack: the one that is named, or ``BLOCKFOLD_STACK``, looked up by CloudFormation under the
 usual AWS configuration (``AWS_ENDPOINT_URL`` included); with neither, the local stack of the
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -46,10 +46,14 @@ from blockfold.bootstrap import (
     stepper,
     verifier,
 )
+from blockfold.client.machine import MachineReader
 from blockfold.domain.errors import Misconfigured, NotFound
 from blockfold.domain.schedule import Schedule
 from blockfold.ports import ObjectStore
 from blockfold.settings import Settings
+
+if TYPE_CHECKING:
+    from blockfold.client.asynchronous import AsyncMachineReader
 
 STACK_VARIABLE = "BLOCKFOLD_STACK"
 
@@ -62,15 +66,15 @@ class Stack:
         name: The CloudFormation stack's name.
         outputs: Its outputs.
         clients: AWS clients that reach it.
-        machine: The machine class of a local stack, as it was asked for; None if it was not, or
-            if the stack is not a local one.
+        machine_class: The class that a local stack runs, as it was asked for; None if it was
+            not, or if the stack is not a local one.
         root: The project folder of a local stack.
     """
 
     name: str
     outputs: Mapping[str, str]
     clients: Clients
-    machine: str | None = None
+    machine_class: str | None = None
     root: Path | None = None
 
     @cached_property
@@ -82,6 +86,29 @@ class Stack:
     def reader(self) -> Reader:
         """Reads machines: state, blocks, past."""
         return reader(self.adapters)
+
+    def machine(self, machine: str) -> MachineReader:
+        """One machine, to read.
+
+        Args:
+            machine: The machine's id. It need not exist yet.
+
+        Raises:
+            Misconfigured: No machine can have that id.
+        """
+        return MachineReader(self.reader, machine, self.adapters.clock)
+
+    def async_machine(self, machine: str) -> AsyncMachineReader:
+        """The same for asyncio.
+
+        Raises:
+            Misconfigured: No machine can have that id.
+        """
+        # asyncio takes 30 ms to import, which the command line can do without
+        from blockfold.client.asynchronous import AsyncMachineReader  # noqa: PLC0415
+
+        _ = self.clients.s3  # clients are made by one thread, and then used by many
+        return AsyncMachineReader(self.machine(machine))
 
     @cached_property
     def verifier(self) -> Verifier:

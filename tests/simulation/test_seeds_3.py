@@ -1,0 +1,9 @@
+"""Seeds 1000 to 1499: every law holds. A file of its own, so that workers share the seeds."""
+
+from __future__ import annotations
+
+from tests.simulation.seeds import assert_all_laws
+
+
+def test_all_laws_hold_under_every_fault() -> None:
+    assert_all_laws(range(1000, 1500))
