@@ -14,7 +14,7 @@ MINUTES ?= 3
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bot bot-ngircd bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak soak-stack clean
+.PHONY: bot bot-ngircd bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak soak-properties soak-stack clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -58,10 +58,13 @@ deploy: setup ## Deploy the stack into the AWS account of your credentials
 test-deploy: setup ## Bootstrap, deploy, update and destroy by the CDK CLI, against an emulator
 	$(BIN)/python -m pytest tests/deploy
 
-soak: setup ## Run the property tests with many more examples, then SEEDS simulated runs
+soak: setup ## Simulate SEEDS runs of the whole stack, with crashes and all
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2
+
+soak-properties: setup ## Run the property tests and the fuzzing with many more examples; takes hours
 	BLOCKFOLD_SOAK=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --timeout 0 \
-		tests/properties tests/pruning tests/policies tests/archive tests/rebuild tests/travel
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2
+		tests/properties tests/pruning tests/policies tests/archive tests/rebuild tests/travel \
+		tests/records tests/recorders tests/runtime tests/confined tests/fuzz
 
 soak-stack: setup ## Kill, freeze and cut off the processes of a local stack for MINUTES
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

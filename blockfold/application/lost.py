@@ -1,4 +1,4 @@
-"""A machine without blocks is new, unless its archive says that they were lost."""
+"""How lost blocks are noticed: by the archive, or by what the state table holds."""
 
 from __future__ import annotations
 
@@ -21,4 +21,23 @@ def check_not_lost(archive: Archive | None, log: BlockLog, machine: str) -> None
         raise Corrupted(
             f"machine {machine!r} has no blocks in its table, but archived ones: they were lost",
             hint="`blockfold rebuild` puts them back; actions wait in the queue until then",
+        )
+
+
+def check_reaches(machine: str, head: int, flushed: int) -> None:
+    """Make sure that the log reaches what the state table holds.
+
+    Args:
+        machine: The machine's id.
+        head: The number of its newest block, read after ``flushed``.
+        flushed: The block that its table holds; above all while it is rebuilt or deleted.
+
+    Raises:
+        Corrupted: It ends before.
+    """
+    if head < flushed:
+        raise Corrupted(
+            f"the log of machine {machine!r} ends at block {head}, but its state table "
+            f"holds block {flushed}",
+            hint="blocks were lost: `blockfold rebuild` puts back what is archived",
         )

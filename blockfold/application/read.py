@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from blockfold.application.history import origin_state
 from blockfold.application.key_history import Version, versions
+from blockfold.application.lost import check_reaches
 from blockfold.application.points import number_at
 from blockfold.application.travel import Difference, Traveller
 from blockfold.domain.block import Block, Head
@@ -87,12 +88,15 @@ class Reader:
 
         Raises:
             NotFound: There is no such machine.
+            Corrupted: The log ends before what the state table holds.
         """
         record = self.machines.get(machine)
+        flushed = record.flushed if record else 0
         rows = self._rows(machine, key, prefix)
         entries = {row.key: row.value for row in rows if row.value is not None}
         head = self.head(machine)
-        for block in self.log.read(machine, (record.flushed if record else 0) + 1, head.number):
+        check_reaches(machine, head.number, flushed)
+        for block in self.log.read(machine, flushed + 1, head.number):
             if block.body.origin is None:
                 fold(entries, block)
             else:

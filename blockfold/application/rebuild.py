@@ -10,9 +10,9 @@ What happens if the process dies, after each step (the queue is paused until the
 after                           the same rebuild, run again
 ==============================  ==============================================================
 the epoch was begun             begins another one, at the same block
+the record says `REBUILDING`    says it again; executors refuse the machine until the last step
 the head block                  finds the head; the blocks below it may be missing
-some blocks                     puts back those that are missing; nobody goes on from a log
-                                with a hole, because ``flushed`` is 0
+some blocks                     puts back those that are missing
 some rows                       writes the rows that are missing
 the record                      finds nothing missing
 ==============================  ==============================================================
@@ -46,6 +46,10 @@ from blockfold.ports import (
     StateTable,
     Write,
 )
+
+REBUILDING = 999_999_999_998
+"""What ``flushed`` says of a machine that is being rebuilt: above every block, so that an executor
+refuses it, whatever is back already. Rows of lost blocks may still be there then."""
 
 CHUNK = 500
 """Rows written between two reports of progress."""
@@ -256,7 +260,8 @@ class Rebuilder:
                 hint="pause its intake and plan again",
             )
         machine = plan.machine
-        record = replace(self._record(machine), flushed=0, restoring=None, epoch=plan.epoch)
+        record = self._record(machine)
+        record = replace(record, flushed=REBUILDING, restoring=None, epoch=plan.epoch)
         record = _at_most(record, plan.number)
         if plan.begins:
             self.archive.begin(machine, plan.epoch, self._newest(plan))

@@ -15,13 +15,13 @@ from itertools import islice
 
 from blockfold.application.frames import PastSource
 from blockfold.application.history import History
+from blockfold.application.lost import check_reaches
 from blockfold.application.read import Reader
 from blockfold.application.tail import rows_with
 from blockfold.application.travel import overlaid
 from blockfold.domain.block import Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.digest import EMPTY, digest_of
-from blockfold.domain.errors import Corrupted
 from blockfold.domain.replay import contiguous
 from blockfold.domain.spans import FIRST
 from blockfold.domain.state import Changes
@@ -153,12 +153,7 @@ def at_head(reader: Reader, machine: str, clock: Clock) -> StateAt:
     record = reader.machines.get(machine)
     flushed = record.flushed if record else 0
     head = reader.head(machine)
-    if head.number < flushed:
-        raise Corrupted(
-            f"the log of machine {machine!r} ends at block {head.number}, but its state table "
-            f"holds block {flushed}",
-            hint="blocks were lost: `blockfold rebuild` puts back what is archived",
-        )
+    check_reaches(machine, head.number, flushed)
     changes: Changes = {}
     for block in contiguous(machine, flushed, reader.log.read(machine, flushed + 1, head.number)):
         if block.body.origin is not None:  # the table may be anywhere between two states

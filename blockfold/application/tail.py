@@ -14,6 +14,7 @@ from itertools import islice
 from operator import itemgetter
 
 from blockfold.application.epoch import in_epoch
+from blockfold.application.lost import check_reaches
 from blockfold.domain.block import Block, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.errors import Corrupted
@@ -99,12 +100,7 @@ class Tail:
         head = newest.head if newest else Head(machine=machine)
         head = in_epoch(head, record)
         flushed = record.flushed if record else 0
-        if head.number < flushed:
-            raise Corrupted(
-                f"the log of machine {machine!r} ends at block {head.number}, but its state table "
-                f"holds block {flushed}",
-                hint="blocks were lost: `blockfold rebuild` puts back what is archived",
-            )
+        check_reaches(machine, head.number, flushed)
         if newest is not None and head.number == flushed:
             _check_table(newest, table)
         tail = cls(head, flushed, table)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from itertools import chain
 from typing import Any
 
 from blockfold.application.state_at import StateAt
 from blockfold.domain.canonical import check_key, decode
+from blockfold.domain.scanned import ScannedItems, ScannedValues
 from blockfold.domain.spans import FIRST
 
 
@@ -15,7 +16,8 @@ class StateReader(Mapping[str, Any]):
     """A machine's state right after one block: a read-only mapping key → JSON value, in key order.
 
     It stays that state however long it is held. Looking up a key reads that key; iterating,
-    ``len``, ``items`` and comparing read everything. Values are fresh copies: changing one
+    ``len``, ``items`` and comparing read everything, in pages; ``dict(state.items())`` does, and
+    ``dict(state)`` looks up each key by itself. Values are fresh copies: changing one
     changes nothing else. `Record.of` takes it as it is.
 
     Reading may raise `Unavailable`, which may be tried again, and `Corrupted`. A key that can be
@@ -57,6 +59,14 @@ class StateReader(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<state of machine {self.machine!r} at block {self.number}>"
+
+    def items(self) -> ItemsView[str, Any]:
+        """All entries, in key order, by one scan."""
+        return ScannedItems(self)
+
+    def values(self) -> ValuesView[Any]:
+        """All values, in the order of their keys, by one scan."""
+        return ScannedValues(self)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those keys that exist, read together."""

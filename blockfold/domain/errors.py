@@ -14,6 +14,7 @@
     ├── BlockConflict             another writer committed this block number first
     ├── Unavailable               a service did not do what was asked; the same call may work later
     │   ├── Behind                time ran out before a state table had caught up
+    │   ├── NotRecorded           actions stand in a block, but a recorder could not store it
     │   └── StorageFull           a disk or a quota has no room left
     └── Misconfigured             settings that cannot work
         └── AccessDenied          whoever asks may not: a permission is missing

@@ -71,6 +71,11 @@ class Declaration:
         """How the keys of all entries of its indexes start."""
         return f"{self.name}."
 
+    def is_entry(self, key: str) -> bool:
+        """Whether a key can be an entry of an index of this type, one of other days included."""
+        index, found, _ = key.removeprefix(self.index_prefix).partition(SEPARATOR)
+        return bool(found and key.startswith(self.index_prefix) and _NAME.fullmatch(index))
+
     def parts(self, fields: Sequence[Field], values: Sequence[object]) -> list[str]:
         """Values given by a caller as parts, checked.
 

@@ -84,7 +84,8 @@ class Records(RecordReader[R]):
         wanted: set[str] = set()
         for record in self.each():
             wanted.update(self._entries(record, self._parts(record)))
-        there = set(self._state.scan_keys(self._declaration.index_prefix))
+        prefix = self._declaration.index_prefix
+        there = set(filter(self._declaration.is_entry, self._state.scan_keys(prefix)))
         self._move(there - wanted, wanted - there)
         return len(there ^ wanted)
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from blockfold.application.verify import Verification
-from blockfold.domain.block import Block
+from blockfold.domain.block import Block, Head
 from blockfold.domain.machine import Machine
 from blockfold.recorders.snapshot import Snapshot
 from blockfold.runtime.booting import Booted
 from blockfold.runtime.frames import Frame
+from blockfold.runtime.options import ForkOptions, Options
 from blockfold.runtime.replay import Replayed
 from blockfold.runtime.runtime import LOOK, Runtime
 from blockfold.runtime.view import StateView
@@ -25,20 +27,33 @@ from blockfold.runtime.written import Written
 
 T = TypeVar("T")
 
+PAUSE = 0.05
+"""Seconds between two looks of a follower who waits without a thread."""
+
+HANDED_OUT = 100
+"""Frames of an iteration that are read at once."""
+
 
 class AsyncRuntime:
     """A `Runtime` whose calls are awaited. Takes what `Runtime` takes.
 
-    What only reads memory (`state`, `booted`) is read as it is.
+    What only reads memory (`state`, `head`, `booted`) is read as it is; the dumper and cursors are
+    those of `runtime`. A call that is cancelled goes on in its thread: an action that was written
+    stands in a block all the same.
 
     Attributes:
         runtime: The machine itself.
     """
 
     def __init__(
-        self, code: Machine | type[Machine], machine: str | None = None, **options: Any
+        self, code: Machine | type[Machine], machine: str | None = None, **options: Unpack[Options]
     ) -> None:
-        self.runtime = Runtime(code, machine, **options)
+        self._wrap(Runtime(code, machine, **options))
+
+    def _wrap(self, runtime: Runtime) -> Self:
+        self.runtime = runtime
+        self._polling = False
+        return self
 
     @property
     def machine(self) -> str:
@@ -49,6 +64,21 @@ class AsyncRuntime:
     def state(self) -> StateView:
         """The state at the head."""
         return self.runtime.state
+
+    @property
+    def head(self) -> Head:
+        """The newest block: number, hash, digest, time."""
+        return self.runtime.head
+
+    @property
+    def digest(self) -> str:
+        """The digest of the state."""
+        return self.runtime.digest
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes actions."""
+        return self.runtime.running
 
     @property
     def booted(self) -> Booted:
@@ -95,10 +125,27 @@ class AsyncRuntime:
             await self.poll(wait)
 
     async def follow(self, after: int | None = None) -> AsyncIterator[Frame]:
-        """See `Runtime.follow`."""
-        frames = self.runtime.follow(after)
-        while (frame := await _call(lambda: next(frames, None))) is not None:
-            yield frame
+        """See `Runtime.follow`. Holds no thread while it waits, however many follow."""
+        runtime = self.runtime
+        following = runtime._following(after)
+        while following.more or runtime._goes_on(following):
+            if following.more:
+                for frame in await _call(following.take):
+                    yield frame
+            elif runtime.in_background or self._polling:
+                await asyncio.sleep(PAUSE)
+            else:  # one of those who follow has the others' actions brought into blocks
+                self._polling = True
+                try:
+                    await _call(lambda: runtime._poll_until_stopped(LOOK))
+                finally:
+                    self._polling = False
+
+    async def __aiter__(self) -> AsyncIterator[Frame]:
+        frames = iter(self.runtime)
+        while some := await _call(lambda: list(islice(frames, HANDED_OUT))):
+            for frame in some:
+                yield frame
 
     async def frames(self) -> list[Frame]:
         """All frames; their states are read when they are looked at."""
@@ -133,6 +180,13 @@ class AsyncRuntime:
     async def restore(self, block: int) -> Block:
         """See `Runtime.restore`."""
         return await _call(lambda: self.runtime.restore(block))
+
+    async def fork(
+        self, machine: str, block: int | None = None, **options: Unpack[ForkOptions]
+    ) -> AsyncRuntime:
+        """See `Runtime.fork`."""
+        fork = await _call(lambda: self.runtime.fork(machine, block, **options))
+        return AsyncRuntime.__new__(AsyncRuntime)._wrap(fork)
 
     async def replay(self, code: Machine | type[Machine] | None = None) -> Replayed:
         """See `Runtime.replay`."""

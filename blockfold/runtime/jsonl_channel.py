@@ -141,18 +141,36 @@ class JsonlChannel:
         """
         deadline = time.monotonic() + wait
         while True:
-            found: list[Message] = []
-            while self._again and len(found) < most:
-                found.append(self._again.popleft())
-            while len(found) < most and (line := self._lines.next()) is not None:
-                if (message := self._message(line)) is not None:
-                    found.append(message)
+            found = self._read(most)
             if not found:
                 self._check_whole()
             left = deadline - time.monotonic()
             if found or left <= 0:
                 return found
             time.sleep(min(LOOK_SECONDS, left))
+
+    def _read(self, most: int) -> list[Message]:
+        """The next messages that are there, at most so many.
+
+        Each line is a message by itself, whatever id its envelope claims. Those of one read differ
+        in their ids: of two that do not, one would pass for a repetition of the other.
+        """
+        found: dict[str, Message] = {}
+        while len(found) < most and (message := self._next()) is not None:
+            if message.id in found:
+                self._again.appendleft(message)
+                break
+            found[message.id] = message
+        return list(found.values())
+
+    def _next(self) -> Message | None:
+        """The next message: of what was released, then of what was not read yet."""
+        if self._again:
+            return self._again.popleft()
+        while (line := self._lines.next()) is not None:
+            if (message := self._message(line)) is not None:
+                return message
+        return None
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """See `Reader.acknowledge`: the blocks say it."""

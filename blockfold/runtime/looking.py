@@ -90,8 +90,11 @@ class Looking:
 
         Raises:
             NotFound: There is no such block or frame, or nothing is so old.
-            Misconfigured: Not exactly one is given, or the time is none.
+            Misconfigured: Not exactly one is given, or it is of another type, or the time is none.
         """
+        for name, number in (("block", block), ("frame", frame)):
+            if number is not None:
+                whole(name, number)
         if len([each for each in (block, time, frame) if each is not None]) != 1:
             raise Misconfigured("name exactly one of block, time and frame")
         session = self._begun
@@ -133,6 +136,8 @@ class Looking:
             NotFound: There is no such block.
             Refused: There is no block yet.
         """
+        if block is not None:
+            whole("block", block)
         past = self._begun.past
         return past.snapshot(past.head if block is None else block)
 
@@ -144,9 +149,12 @@ class Looking:
 
         Returns:
             The first block that differs, and how.
+
+        Raises:
+            Misconfigured: The code is no machine.
         """
-        other = self._code if code is None else code
-        return replayed(self._begun.past, other() if isinstance(other, type) else other)
+        other = self._code if code is None else made(code)
+        return replayed(self._begun.past, other)
 
     def verify(self) -> Verification:
         """Prove that log, state and snapshots agree."""
@@ -159,6 +167,30 @@ class Looking:
         session = self._begun
         number = session.stores.reader().number_at(self.machine, AtTime(time))
         return session.past.check(number)
+
+
+def made(code: Machine | type[Machine]) -> Machine:
+    """An object of the user's class, or the object that was given.
+
+    Raises:
+        Misconfigured: It is neither.
+    """
+    machine = code() if isinstance(code, type) and issubclass(code, Machine) else code
+    if not isinstance(machine, Machine):
+        raise Misconfigured(
+            f"{code!r} is no machine", hint="give a class, class Forest(Machine): …, or its object"
+        )
+    return machine
+
+
+def whole(name: str, number: object) -> None:
+    """Make sure that an argument is a whole number, before it is compared with others.
+
+    Raises:
+        Misconfigured: It is something else.
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise Misconfigured(f"{name} is a whole number, not {number!r}")
 
 
 def _milliseconds(time: int | str | datetime) -> int:

@@ -52,13 +52,7 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """Where actions go: what the reader will give.
-
-    Attributes:
-        sender: Who writes, where the writer knows: the context's ``sender`` in a reducer.
-    """
-
-    sender: str
+    """Where actions go: what the reader will give."""
 
     def write(self, body: str) -> str:
         """Hand over a message; durable, as far as the writer is, when this returns.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import Event, RLock, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from blockfold.adapters.system import SystemClock
 from blockfold.application.push import check_machine_id
@@ -22,10 +22,12 @@ from blockfold.recorders.protocol import Recorder
 from blockfold.recorders.quiet import TimedClock
 from blockfold.recorders.snapshot import Snapshot
 from blockfold.runtime.booting import boot
-from blockfold.runtime.frames import Frame, frames_of
-from blockfold.runtime.looking import Looking
+from blockfold.runtime.following import Following
+from blockfold.runtime.frames import Frame
+from blockfold.runtime.looking import Looking, made, whole
 from blockfold.runtime.memory_channel import MemoryChannel
 from blockfold.runtime.past import Past
+from blockfold.runtime.options import ForkOptions
 from blockfold.runtime.ports import Channel, Closes, Reader, Writer
 from blockfold.runtime.restoring import is_fork_of
 from blockfold.runtime.session import Session
@@ -40,6 +42,9 @@ MOST = 100
 
 PATIENCE = 30.0
 """Seconds that `Runtime.write` waits for an action to stand in a block."""
+
+DRAIN = 30.0
+"""Seconds after which `Runtime.stop` reads no more, though others go on writing."""
 
 LOOK = 0.2
 """Seconds between two looks at whether to stop."""
@@ -67,7 +72,8 @@ class Runtime(Looking):
         patience: Seconds that `write` waits; then the action is on its way still.
 
     Raises:
-        Misconfigured: The id can be none, or is not the recorder's; or the count can be none.
+        Misconfigured: The code is no machine; the id can be none, or is not the recorder's; the
+            recorder is none; or the count can be none.
     """
 
     def __init__(
@@ -87,8 +93,12 @@ class Runtime(Looking):
         start: Snapshot | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self._code = code() if isinstance(code, type) else code
+        self._code = made(code)
         self._code.actions()
+        if isinstance(recorder, type) or not isinstance(recorder, Recorder | None):
+            raise Misconfigured(
+                f"{recorder!r} is no recorder", hint='give an object: MemoryRecorder("grove")'
+            )
         recorded = getattr(recorder, "machine", None)
         self.machine = check_machine_id(machine or recorded or type(self._code).__name__.lower())
         if recorded is not None and recorded != self.machine:
@@ -146,7 +156,8 @@ class Runtime(Looking):
     def stop(self) -> None:
         """Drain the channel, record, close. Stopping twice is no error.
 
-        What was seen can still be read; `start` goes on from what the recorder has.
+        If others go on writing, it drains for `DRAIN` seconds; what is left comes with the next
+        start, if the channel keeps it. What was seen can still be read; `start` goes on from what the recorder has.
 
         Raises:
             BlockfoldError: The first trouble on the way; it is stopped all the same.
@@ -160,7 +171,7 @@ class Runtime(Looking):
             self._running = False
             self._changed.set()
             try:
-                self._session.end(MOST)
+                self._session.end(MOST, DRAIN)
             finally:
                 self._close()
 
@@ -247,7 +258,7 @@ class Runtime(Looking):
             wait = LOOK if deadline is None else min(LOOK, deadline - monotonic())
             if wait <= 0:
                 return
-            self.poll(wait)
+            self._poll_until_stopped(wait)
 
     def _send(self, body: str) -> Written:
         if not self._running:
@@ -304,9 +315,12 @@ class Runtime(Looking):
         Raises:
             NotFound: There is no such block.
         """
+        whole("block", block)
         return self._live.restore(block)
 
-    def fork(self, machine: str, block: int | None = None, **options: Any) -> Runtime:
+    def fork(
+        self, machine: str, block: int | None = None, **options: Unpack[ForkOptions]
+    ) -> Runtime:
         """Another machine of the same class that starts from the state here; it is started.
 
         Args:
@@ -321,8 +335,9 @@ class Runtime(Looking):
         """
         if self._running:
             self._live.flush()  # this machine's objects come first where both share a store
-        options = {"clock": self.clock, "limits": self._limits, "guard": self._guard, **options}
-        fork = Runtime(self._code, machine, start=self.snapshot(block), **options)
+        own: ForkOptions = {"clock": self.clock, "limits": self._limits, "guard": self._guard}
+        chosen: ForkOptions = {**own, **options}
+        fork = Runtime(self._code, machine, start=self.snapshot(block), **chosen)
         return fork.start()
 
     def follow(self, after: int | None = None) -> Iterator[Frame]:
@@ -333,23 +348,35 @@ class Runtime(Looking):
         Args:
             after: The block after which to begin; the head if None.
         """
-        session = self._begun
-        seen = session.stores.head if after is None else after
+        following = self._following(after)
         while True:
             self._changed.clear()
-            for block in session.past.blocks(seen + 1, session.stores.head):
-                seen = block.number
-                yield from frames_of(session.past, block)
-            if not self._running or session is not self._session:
-                return
-            if seen < session.stores.head:
+            yield from following.take()
+            if following.more:
                 continue
+            if not self._goes_on(following):
+                return
             if self._threads:
                 self._changed.wait(LOOK)
             else:
-                self.poll(LOOK)
+                self._poll_until_stopped(LOOK)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _following(self, after: int | None) -> Following:
+        return Following(self._begun, after)
+
+    def _goes_on(self, following: Following) -> bool:
+        """Whether more frames may come to somebody who has seen all."""
+        return self._running and following.session is self._session
+
+    def _poll_until_stopped(self, wait: float) -> None:
+        """Poll; that somebody else stops the machine meanwhile is no error."""
+        try:
+            self.poll(wait)
+        except Refused:
+            if self._running:
+                raise
 
     def _new_session(self) -> Session:
         stores, booted = boot(self.machine, self.recorder, self.clock, self._schedule)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import RLock
+from time import monotonic
 
 from blockfold.application.execute import Executor
 from blockfold.domain.action import Message
@@ -165,6 +166,7 @@ class Session:
         Raises:
             NotFound: There is no such block.
             Refused: There is nothing to go back from.
+            NotRecorded: The restore block stands, and could not be stored.
         """
         with self.lock:
             self.past.check(number)
@@ -174,7 +176,12 @@ class Session:
             finally:
                 self._executor.forget(self.stores.machine)
                 self._after()
-            self.flush()
+            try:
+                self.flush()
+            except NotRecorded:
+                raise
+            except Exception as error:
+                raise self._not_recorded(block.number, error, "the restore") from error
             return block
 
     def undo(self) -> Block:
@@ -209,8 +216,12 @@ class Session:
             if isinstance(self._recorder, KeepsLog):
                 self._recorder.flush()
 
-    def end(self, most: int) -> None:
+    def end(self, most: int, patience: float) -> None:
         """Drain what the reader has, and have the recorder make a snapshot, if it can.
+
+        Args:
+            most: Messages that are read at once.
+            patience: Seconds after which no more are read, if the reader still has some.
 
         Raises:
             BlockfoldError: The first trouble; all else was done.
@@ -224,7 +235,8 @@ class Session:
                 trouble.append(error)
                 return False
 
-        while attempt(lambda: self.turn(most)):
+        until = monotonic() + patience
+        while attempt(lambda: self.turn(most)) and monotonic() < until:
             pass
         with self._reading, self.lock:
             self._ended = True
@@ -309,11 +321,13 @@ class Session:
         self._reader.acknowledge(self._held)
         self._held = []
 
-    def _not_recorded(self, number: int, error: Exception) -> NotRecorded:
-        """What a recorder's trouble means for whoever wrote an action."""
+    def _not_recorded(
+        self, number: int, error: Exception, what: str = "the action"
+    ) -> NotRecorded:
+        """What a recorder's trouble means for whoever wrote an action, or restored."""
         why = error if isinstance(error, BlockfoldError) else f"{type(error).__name__}: {error}"
         return NotRecorded(
-            f"the action stands in block {number} of machine {self.stores.machine!r}, but the "
+            f"{what} stands in block {number} of machine {self.stores.machine!r}, but the "
             f"recorder failed: {why}",
             hint="do not write it again: what is not stored yet is stored with the next action",
         )

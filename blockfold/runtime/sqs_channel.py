@@ -52,7 +52,6 @@ class SqsChannel:
         client: A boto3 SQS client; one of the usual AWS configuration if None.
 
     Attributes:
-        sender: Empty: SQS authenticates who sends.
         consumes: True: what is acknowledged is deleted.
 
     Raises:
@@ -60,7 +59,6 @@ class SqsChannel:
     """
 
     consumes = True
-    sender = ""
 
     def __init__(self, url: str, machine: str, client: SQSClient | None = None) -> None:
         if not url.endswith(".fifo"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from itertools import islice
 
 from blockfold.domain.canonical import Canonical, Json, decode
+from blockfold.domain.scanned import ScannedItems, ScannedValues
 from blockfold.domain.spans import FIRST
 from blockfold.domain.state import Source
 
@@ -48,6 +49,14 @@ class StateView(Mapping[str, Json]):
         shown = [f"{key!r}: {value!r}" for key, value in islice(self.scan(), SHOWN + 1)]
         more = ["…"] if len(shown) > SHOWN else []
         return f"{{{', '.join([*shown[:SHOWN], *more])}}}"
+
+    def items(self) -> ItemsView[str, Json]:
+        """All entries, in key order, by one scan: they are of one moment."""
+        return ScannedItems(self)
+
+    def values(self) -> ValuesView[Json]:
+        """All values, in the order of their keys; see `items`."""
+        return ScannedValues(self)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Json]:
         """The values of those keys that exist."""

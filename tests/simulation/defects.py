@@ -281,16 +281,18 @@ DEFECTS = (
     Defect(
         "deletions leave no tombstone",
         ((DynamoStateTable, "write", _without_tombstones),),
-        seed=299,
+        seed=331,
         within=1500,
     ),
     Defect("flushed is raised before the writes", ((execute, "flush", _flushed_first),)),
-    Defect("a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=3, within=600),
+    Defect(
+        "a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=299, within=1500
+    ),
     Defect(
         "a reader takes the log before the rows",
         ((Reader, "state", _log_first),),
-        seed=33,
-        within=600,
+        seed=165,
+        within=1500,
     ),
     Defect(
         "a cold executor skips the marks",
@@ -299,7 +301,10 @@ DEFECTS = (
         within=100,
     ),
     Defect(
-        "a lost race is ignored", ((DynamoBlockLog, "append", _append_anyway),), seed=86, within=600
+        "a lost race is ignored",
+        ((DynamoBlockLog, "append", _append_anyway),),
+        seed=86,
+        within=1500,
     ),
     Defect(
         "the commit has no condition",
@@ -315,7 +320,10 @@ DEFECTS = (
         within=100,
     ),
     Defect(
-        "a restore block drops the marks", ((restore, "_seal", _seal_unmarked),), seed=3, within=300
+        "a restore block drops the marks",
+        ((restore, "_seal", _seal_unmarked),),
+        seed=52,
+        within=1500,
     ),
     Defect(
         "acknowledged before the commit",
@@ -327,7 +335,7 @@ DEFECTS = (
         "acknowledged while the table is behind",
         ((Folded, "behind", property(_always(False))),),
         seed=37,
-        within=600,
+        within=1500,
     ),
     Defect(
         "a cached head never expires",
@@ -368,7 +376,7 @@ DEFECTS = (
         within=600,
     ),
     Defect("the newest block may go", ((prune_blocks, "NEWEST_STAY", 0),), seed=84, within=600),
-    Defect("the newest snapshot may go", ((prune, "retired", _all_retired),), seed=20, within=300),
+    Defect("the newest snapshot may go", ((prune, "retired", _all_retired),), seed=26, within=300),
     Defect("runs in use are garbage", ((prune, "look", _look_away),), seed=10, within=300),
 )
 """All of them."""

@@ -136,7 +136,9 @@ def _let_go(world: Any, machine: str, number: int) -> None:
         raise Violation("law 7, nothing is pruned too soon", f"{number} of {machine}: not flushed")
     if number >= life.head:
         raise Violation("law 7, nothing is pruned too soon", f"{number} of {machine} is the head")
-    check_archive(world, machine)
+    if (machine, record.archived) not in world.archives:  # blocks are let go one by one
+        check_archive(world, machine)
+        world.archives.add((machine, record.archived))
     newest = max(world.observer.snapshots.numbers(machine), default=0)
     if not number <= newest:
         raise Violation(

@@ -133,7 +133,7 @@ class Plan:
             seed=seed,
             machines=random.choice((1, 1, 2, 2, 3)),
             sends=random.randint(4, 14),
-            turns=random.choice((50, 70, 90)),
+            turns=random.choice((40, 60, 80)),
             grain=random.choice((0.5, 0.7, 0.85, 0.95)),
             switch=random.choice((0.05, 0.2, 0.5)),
             faults=faults,
@@ -154,7 +154,7 @@ class Plan:
     def focused(self, random: Random) -> Plan:
         """The same with few kinds of moves, each of them often: what they do to each other."""
         others = sorted(MOVES.keys() - {"send", "execute"})
-        moves = dict.fromkeys(random.sample(others, 4), 5)
+        moves = dict.fromkeys(random.sample(others, 4), 4)
         return replace(self, moves={"send": 8, "execute": 10, **moves})
 
     @classmethod

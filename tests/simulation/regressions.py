@@ -33,5 +33,17 @@ REGRESSIONS: dict[str, str] = {
         '"jump":1,"expire":1},"keys":2,"count":3,"page":100,"inline":8192,"block":10000,'
         '"tail":20000,"skew":0,"stale":0.0,"late":false,"rest":true}'
     ),
+    "a compaction took a segment for lost that others had merged and pruned meanwhile": (
+        '{"seed":5933,"only":[0,1,2,4,8,11,12,14,15,18,25,40,48,49,50,51,58,59,62,63,64],'
+        '"off":["freeze before","no answer","conflict","part after","event twice","settle lost",'
+        '"second environment","lose answer"],"machines":1,"sends":12,"turns":70,"grain":0.95,'
+        '"switch":0.05,"faults":{"freeze before":0.005,"freeze after":0.005,"lose answer":0.03,'
+        '"no answer":0.005,"throttle":0.01,"conflict":0.05,"part before":0.3,"part after":0.02,'
+        '"event twice":0.1,"settle lost":0.4,"cold":1.0,"second environment":0.2},'
+        '"moves":{"send":12,"execute":6,"announce":1,"archive":1,"event":4,"settings":2,'
+        '"policy":1,"restore":3,"sweep":2,"certify":1,"prune":1,"read past":1,"age":1,"leap":2},'
+        '"keys":4,"count":1,"page":100,"inline":8192,"block":2,"tail":20000,"skew":0,'
+        '"stale":0.0,"late":false,"rest":false}'
+    ),
 }
 """What was wrong → the plan that showed it."""

@@ -123,6 +123,7 @@ class World:
         self.tasks: list[Task] = []
         self.environments: dict[str, list[Environment]] = {}
         self.faulty = True
+        self.archives: set[tuple[str, int]] = set()  # looked at when blocks were let go
         self.prefer = ""  # which environment of a function is taken next, instead of any
         self.violation: Violation | None = None
         self.observer: Adapters = adapters_of(self, Direct(), self.clock)

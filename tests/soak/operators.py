@@ -111,6 +111,7 @@ class Operator(Actor):
     def _fork(self, machine: str) -> None:
         taken = self.ledger.counts["forks asked for"]
         if taken >= self.forks:
+            self._plan(machine)
             return
         self.ledger.count("forks asked for")
         self._bring_back(machine, self._number(machine), f"fork-{self.seed}-{taken}")

@@ -264,7 +264,7 @@ def _cut(answer: bytes) -> bytes:
     """The first part of an answer; nothing if it has no body.
 
     The head stays whole: Python's HTTP client takes half a head for a whole one, and then an
-    answer without a body for an empty one. TLS, which AWS speaks, does not let that happen.
+    answer without a body for an empty one.
     """
     head, _, body = answer.partition(b"\r\n\r\n")
     return head + b"\r\n\r\n" + body[: len(body) // 2] if body else b""

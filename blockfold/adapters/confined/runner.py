@@ -10,32 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from blockfold.adapters.confined import server as protocol
-from blockfold.adapters.confined.wire import (
-    CHUNK_BYTES,
-    CHUNK_ROWS,
-    Chunk,
-    Connection,
-    Done,
-    Get,
-    Job,
-    Rows,
-    Rubbish,
-    Values,
-)
+from blockfold.adapters.confined.trust import Answers, checked
+from blockfold.adapters.confined.wire import Connection, Done, Get, Job, Rows, Rubbish
 from blockfold.adapters.system import AlarmGuard
 from blockfold.domain.action import Action
 from blockfold.domain.apply import Verdict
-from blockfold.domain.canonical import Canonical, check_key, decode, encode_value
 from blockfold.domain.context import Context
 from blockfold.domain.errors import LimitExceeded, Misconfigured, OutOfTime, Unavailable
-from blockfold.domain.limits import MAX_ACTION_BYTES, MAX_ACTION_KEYS, entry_bytes
 from blockfold.domain.machine import Machine
 from blockfold.domain.state import Source, State
 
@@ -50,9 +37,6 @@ GRACE_SECONDS = 1.0
 """How long a process may be silent after its action's time: it ends itself, unless C code spins."""
 
 ORDER_SECONDS = 5.0
-MAX_REASON_CHARACTERS = 1_000
-MAX_SCANS = 10_000
-"""Scans that one action may have open at once."""
 
 _DROPPED = ("AWS_", "_X_AMZN", "_HANDLER")
 """How the names of variables start that no reducer needs: credentials, the runtime's own."""
@@ -134,14 +118,14 @@ class Confinement:
             asked.type,
             asked.args,
         )
-        answers = _Answers(source)
+        answers = Answers(source)
         try:
             connection.send(job, deadline)
             while not isinstance(question := connection.receive(_question, deadline), Done):
                 with AlarmGuard(max(deadline - time.monotonic(), 0.001))():
                     answer = answers.to(question)
                 connection.send(answer, deadline)
-            return _checked(question, context)
+            return checked(question, context)
         except (TimeoutError, OutOfTime):
             return _failed(f"ran out of its time of {self.seconds:g} s")
         except (Rubbish, LimitExceeded):
@@ -231,69 +215,6 @@ def confined(seconds: float, memory: int = ACTION_BYTES) -> Iterator[Confinement
         yield runner
     finally:
         runner.close()
-
-
-@dataclass(slots=True)
-class _Answers:
-    """Answers to the questions of one action."""
-
-    source: Source
-    scans: dict[int, Iterator[tuple[str, Canonical]]] = field(default_factory=dict)
-
-    def to(self, question: Get | Rows) -> Values | Chunk:
-        """The answer.
-
-        Raises:
-            Rubbish: No `State` would ask that.
-        """
-        if isinstance(question, Get):
-            return Values(self.source.get_many([check_key(key) for key in question.keys]))
-        rows = self.scans.get(question.scan)
-        if rows is None:
-            if len(self.scans) >= MAX_SCANS:
-                raise Rubbish("too many scans")
-            for bound in (question.prefix, question.after):
-                if bound:
-                    check_key(bound)
-            rows = self.scans[question.scan] = self.source.scan(question.prefix, question.after)
-        chunk: list[tuple[str, bytes]] = []
-        size = 0
-        for row in islice(rows, CHUNK_ROWS):
-            chunk.append(row)
-            size += entry_bytes(*row)
-            if size >= CHUNK_BYTES:
-                return Chunk(chunk, more=True)
-        if len(chunk) == CHUNK_ROWS:
-            return Chunk(chunk, more=True)
-        del self.scans[question.scan]
-        return Chunk(chunk, more=False)
-
-
-def _checked(done: Done, context: Context) -> Verdict:
-    """A verdict that a reducer in this process could have come to.
-
-    Raises:
-        Rubbish: It is none.
-        LimitExceeded: It is none, because of a limit.
-    """
-    reason = done.reason
-    if reason is not None and len(reason) > MAX_REASON_CHARACTERS:
-        raise Rubbish("a long reason")
-    if done.outcome != "applied":
-        return Verdict(done.outcome, reason, done.environment, died=False)
-    try:
-        for type_, detail in done.events:
-            context.emit(type_, **decode(detail))  # type: ignore[arg-type]
-        room = MAX_ACTION_BYTES - context.emitted
-        for key, data in done.changes.items():
-            if data is not None and encode_value(decode(data)) != data:
-                raise Rubbish("a value that is not canonical")
-            room -= entry_bytes(check_key(key), data)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Rubbish(str(error)) from None
-    if room < 0 or len(done.changes) > MAX_ACTION_KEYS:
-        raise Rubbish("too many changes")
-    return Verdict("applied", reason, changes=done.changes, events=tuple(context.events))
 
 
 def _failed(reason: str) -> Verdict:
