@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from blockfold.application.drill import scratch_of
+from blockfold.application.lost import GONE
 from blockfold.application.rebuild import Progress, archived_head, ignore, machines_in
 from blockfold.domain.block import Block
 from blockfold.domain.errors import Corrupted, NotFound, Refused
@@ -42,9 +43,6 @@ from blockfold.ports import (
     ObjectStore,
     StateTable,
 )
-
-GONE = 999_999_999_999
-"""What ``flushed`` says of a machine that is being deleted: above every block."""
 
 PATIENCE_SECONDS = 330.0
 """How long to wait for the archiver. It gathers blocks for 300 seconds at most; what it stores

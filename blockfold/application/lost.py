@@ -5,6 +5,13 @@ from __future__ import annotations
 from blockfold.domain.errors import Corrupted
 from blockfold.ports import Archive, BlockLog
 
+GONE = 999_999_999_999
+"""What ``flushed`` says of a machine that is being deleted: above every block."""
+
+REBUILDING = 999_999_999_998
+"""What ``flushed`` says of a machine that is being rebuilt: above every block, so that an executor
+refuses it, whatever is back already. Rows of lost blocks may still be there then."""
+
 
 def check_not_lost(archive: Archive | None, log: BlockLog, machine: str) -> None:
     """Make sure that a machine without blocks in its table may be begun.
@@ -35,6 +42,14 @@ def check_reaches(machine: str, head: int, flushed: int) -> None:
     Raises:
         Corrupted: It ends before.
     """
+    if flushed == GONE:
+        raise Corrupted(
+            f"machine {machine!r} is being deleted", hint="`blockfold delete` finishes it"
+        )
+    if flushed == REBUILDING:
+        raise Corrupted(
+            f"machine {machine!r} is being rebuilt", hint="`blockfold rebuild` finishes it"
+        )
     if head < flushed:
         raise Corrupted(
             f"the log of machine {machine!r} ends at block {head}, but its state table "

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from blockfold.application.kept_settings import KeptSettings
+from blockfold.application.lost import REBUILDING
 from blockfold.application.writers import last_writers, rows_of
 from blockfold.domain import digest
 from blockfold.domain.block import Block
@@ -46,10 +47,6 @@ from blockfold.ports import (
     StateTable,
     Write,
 )
-
-REBUILDING = 999_999_999_998
-"""What ``flushed`` says of a machine that is being rebuilt: above every block, so that an executor
-refuses it, whatever is back already. Rows of lost blocks may still be there then."""
 
 CHUNK = 500
 """Rows written between two reports of progress."""

@@ -13,6 +13,7 @@ from blockfold.application.catch_up import Behind, CatchUp, Counts, Filled
 from blockfold.application.dump import Dumper
 from blockfold.application.epoch import in_epoch
 from blockfold.application.history import origin_manifest
+from blockfold.application.lost import check_reaches
 from blockfold.application.plan import Plan, Planner, Target, exists
 from blockfold.application.progress import Progress, progress, spans_of
 from blockfold.domain.block import Block, Body, Head
@@ -122,7 +123,8 @@ class Restorer:
                 nothing was changed.
             Unavailable: A service failed. If the restore block was appended, the next call of
                 anyone brings the table up to it.
-            Corrupted: Log or snapshots are damaged; nothing was changed.
+            Corrupted: Log or snapshots are damaged, or the machine is being rebuilt or deleted;
+                nothing was changed.
         """
         if isinstance(what, Target):
             plan = self._planner.outline(what)
@@ -310,9 +312,11 @@ class Restorer:
     def _append_restore(self, manifest: Manifest, origin: Origin) -> Block:
         conflict: BlockConflict | None = None
         for _ in range(ATTEMPTS):
+            record = self.machines.get(manifest.machine)
             newest = self.log.head(manifest.machine)
             assert newest is not None, "a machine with a snapshot has blocks"
-            head = in_epoch(newest.head, self.machines.get(manifest.machine))
+            check_reaches(manifest.machine, newest.number, record.flushed if record else 0)
+            head = in_epoch(newest.head, record)
             body = Body(marks=head.marks, origin=origin)
             time = max(head.time, self.clock.now())
             block = _seal(head, body, manifest, time)

@@ -2,7 +2,8 @@
 
 Which stack: the one that is named, or ``BLOCKFOLD_STACK``, looked up by CloudFormation under the
 usual AWS configuration (``AWS_ENDPOINT_URL`` included); with neither, the local stack of the
-working directory or one of its parents.
+working directory or one of its parents. Unless ``AWS_ENDPOINT_URL`` is set, a local stack of that
+name that runs there comes before one in AWS.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def connect(name: str | None = None, *, folder: Path | None = None) -> Stack:
 
     Raises:
         NotFound: There is no such stack.
-        Misconfigured: Nothing names a stack.
+        Misconfigured: Nothing names a stack, or the AWS configuration cannot be used.
         Unavailable: CloudFormation could not be asked.
     """
     name = name or os.environ.get(STACK_VARIABLE)
@@ -206,7 +207,15 @@ def connect(name: str | None = None, *, folder: Path | None = None) -> Stack:
 def _deployed(name: str) -> Stack:
     clients = Clients()
     try:
-        answer = clients.cloudformation.describe_stacks(StackName=name)
+        asked = clients.cloudformation
+    except (BotoCoreError, ValueError) as error:  # botocore says ValueError of an endpoint
+        raise Misconfigured(
+            f"could not look up stack {name!r}: {error}",
+            hint="set AWS_DEFAULT_REGION or a profile that has a region; AWS_ENDPOINT_URL is a URL "
+            "or not set",
+        ) from error
+    try:
+        answer = asked.describe_stacks(StackName=name)
     except ClientError as error:
         if "does not exist" in str(error):
             raise NotFound(

@@ -68,6 +68,7 @@ class ObjectRecorder:
     Attributes:
         machine: The machine's id.
         objects: The store, for whoever stores or restores snapshots of the machine besides.
+        lasting: See above.
 
     Raises:
         Misconfigured: The id cannot be one.
@@ -84,6 +85,7 @@ class ObjectRecorder:
         lasting: bool = True,
     ) -> None:
         self.machine = check_machine_id(machine)
+        self._store = objects
         self._owner = Owner(machine, objects)
         self.objects: ObjectStore = OwnedObjects(machine, objects, self._owner, self._stored_upto)
         self._clock = clock or SystemClock()
@@ -92,8 +94,9 @@ class ObjectRecorder:
         self._told: Block | None = None
         self._bytes = 0
         self._unsaved = False
-        self._lasting = lasting
+        self.lasting = lasting
         self._trouble: Exception | None = None
+        self._lost: Refused | None = None  # why nothing can be recorded any more
         self._quiet = Quiet(self._clock, self._on_quiet, seconds=quiet, most=most)
         self._lock = Lock()  # what was told
         self._storing = RLock()  # one call to the store after the other; taken before the other
@@ -104,18 +107,22 @@ class ObjectRecorder:
         """Note the block of a frame: see `Recorder.after_dispatch`.
 
         A first frame, without action and block, is not recorded. It only makes sure that the
-        machine may be.
+        machine may be; what was noted and cannot be recorded any more is dropped then.
 
         Raises:
-            Refused: The frame does not follow the one before, or the machine is not a recorder's.
+            Refused: The frame does not follow the one before, or the machine is not this
+                recorder's, or not any more: so it stays until the machine is started again.
             BlockfoldError: What was noted before could not be stored. This frame is noted, and
                 all is tried again.
         """
         block = frame.block
         if block is None:
+            self._begin_again()
             self._owner.check()
+        elif self._lost is not None:
+            raise Refused(self._lost.message, hint=self._lost.hint) from self._lost
         elif frame.last and self._note(block):
-            if self._lasting:
+            if self.lasting:
                 at_exit.remember(self)
             self._quiet.touch()
             if self._bytes > PENDING_BYTES:
@@ -129,6 +136,21 @@ class ObjectRecorder:
             ) from trouble
         if trouble is not None:
             raise trouble
+
+    def _begin_again(self) -> None:
+        """Drop what cannot be recorded, if the machine starts from what others have recorded."""
+        with self._storing, self._lock:
+            if self._lost is None:
+                return
+            logger.warning("machine %r starts again without what was lost", self.machine)
+            self._owner = Owner(self.machine, self._store)
+            self.objects = OwnedObjects(self.machine, self._store, self._owner, self._stored_upto)
+            self._shelf = Shelf(self.machine, self.objects)
+            self._pending = MemoryBlockLog()
+            self._told = self._lost = self._trouble = None
+            self._bytes = 0
+            self._unsaved = False
+            at_exit.forget(self)
 
     def _note(self, block: Block) -> bool:
         """Keep a block until it is stored; False if it was noted before."""
@@ -199,6 +221,13 @@ class ObjectRecorder:
             self.create_snapshot()
 
     def _store_pending(self) -> None:
+        try:
+            self._append_pending()
+        except Refused as error:
+            self._lost = error
+            raise
+
+    def _append_pending(self) -> None:
         with self._lock:
             last = self._told.number if self._told else 0
         shelf = self._shelf

@@ -1,8 +1,8 @@
 """What a recorder is: something that is told of each dispatch, and may keep snapshots.
 
 A recorder has up to four methods. Only `Recorder.after_dispatch` must be there; leaving out one of
-the others declares that the recorder cannot do it (`capabilities`), and whoever needs it is told so
-by `Refused` before anything else happens.
+the others declares that the recorder cannot do it (`capabilities`): without `load_snapshot` a
+machine starts from genesis, without `create_snapshot` nothing is kept when it stops.
 """
 
 from __future__ import annotations

@@ -42,6 +42,10 @@ class Snapshot:
     block: Block
     entries: Mapping[str, Canonical]
 
+    def __repr__(self) -> str:
+        """What it is of."""
+        return f"<Snapshot of {self.machine} at block {self.number}: {len(self.entries)} keys>"
+
     @property
     def machine(self) -> str:
         """The machine's id."""

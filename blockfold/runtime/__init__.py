@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from blockfold.adapters.manual_clock import ManualClock
-from blockfold.adapters.system import SystemClock
+from blockfold.adapters.system import AlarmGuard, SystemClock
 from blockfold.runtime.aio import AsyncRuntime
 from blockfold.runtime.booting import Booted
 from blockfold.runtime.cursor import Cursor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from blockfold.runtime.sqs_channel import SqsChannel
 
 __all__ = [
+    "AlarmGuard",
     "AsyncRuntime",
     "Begins",
     "Booted",

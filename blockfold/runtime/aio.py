@@ -45,15 +45,24 @@ class AsyncRuntime:
         runtime: The machine itself.
     """
 
+    runtime: Runtime
+    _polling = False
+
     def __init__(
         self, code: Machine | type[Machine], machine: str | None = None, **options: Unpack[Options]
     ) -> None:
-        self._wrap(Runtime(code, machine, **options))
+        self.runtime = Runtime(code, machine, **options)
 
-    def _wrap(self, runtime: Runtime) -> Self:
-        self.runtime = runtime
-        self._polling = False
-        return self
+    @classmethod
+    def around(cls, runtime: Runtime) -> Self:
+        """A machine that is there already, for asyncio."""
+        made = cls.__new__(cls)
+        made.runtime = runtime
+        return made
+
+    def __repr__(self) -> str:
+        """As the machine itself."""
+        return f"<Async{repr(self.runtime)[1:]}"
 
     @property
     def machine(self) -> str:
@@ -126,18 +135,17 @@ class AsyncRuntime:
 
     async def follow(self, after: int | None = None) -> AsyncIterator[Frame]:
         """See `Runtime.follow`. Holds no thread while it waits, however many follow."""
-        runtime = self.runtime
-        following = runtime._following(after)
-        while following.more or runtime._goes_on(following):
+        following = self.runtime.following(after)
+        while following.more or following.goes_on:
             if following.more:
                 for frame in await _call(following.take):
                     yield frame
-            elif runtime.in_background or self._polling:
+            elif self.runtime.in_background or self._polling:
                 await asyncio.sleep(PAUSE)
             else:  # one of those who follow has the others' actions brought into blocks
                 self._polling = True
                 try:
-                    await _call(lambda: runtime._poll_until_stopped(LOOK))
+                    await _call(lambda: following.bring(LOOK))
                 finally:
                     self._polling = False
 
@@ -186,7 +194,7 @@ class AsyncRuntime:
     ) -> AsyncRuntime:
         """See `Runtime.fork`."""
         fork = await _call(lambda: self.runtime.fork(machine, block, **options))
-        return AsyncRuntime.__new__(AsyncRuntime)._wrap(fork)
+        return AsyncRuntime.around(fork)
 
     async def replay(self, code: Machine | type[Machine] | None = None) -> Replayed:
         """See `Runtime.replay`."""

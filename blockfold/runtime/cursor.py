@@ -26,6 +26,10 @@ class Cursor:
         end = frame_at(past, past.head)
         self._walk = Walk(past, end.number, end.position)
 
+    def __repr__(self) -> str:
+        """Where it stands."""
+        return f"<Cursor at {self.frame!r}>"
+
     @property
     def index(self) -> int:
         """The index of the frame that it stands at."""

@@ -2,7 +2,8 @@
 
 Snapshots that are due by count are made after each fold, on exact multiples. Those that a policy
 calls for are made by a timer. Neither keeps a write from being done: trouble is logged, kept in
-`RuntimeDumper.trouble`, and made up for after the next fold.
+`RuntimeDumper.trouble`, and made up for after the next fold. A recorder that keeps no log is asked
+for its own snapshot whenever one is made; what it misses stays missing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from threading import Lock
 from blockfold.application.checks import Checker, asked
 from blockfold.application.dump import Dumper, Status
 from blockfold.domain.block import Block
-from blockfold.domain.errors import BlockfoldError
+from blockfold.domain.errors import BlockfoldError, Refused
 from blockfold.ports import Check, Timer
 from blockfold.recorders.quiet import TimedClock
 from blockfold.runtime.stores import Stores, logger
@@ -29,19 +30,31 @@ class RuntimeDumper:
         stores: Where the machine is kept.
         clock: Time, and timers for policies.
         prepare: Called before snapshots are made: stores the blocks that they are of.
-
-    Attributes:
-        trouble: Why the last snapshot that was due could not be made; None if it could.
+        keep: Has a recorder that keeps no log make a snapshot of what it was told last; None if
+            the recorder keeps the log, and so what is made here, or keeps nothing.
     """
 
-    def __init__(self, stores: Stores, clock: TimedClock, prepare: Callable[[], None]) -> None:
-        self.trouble: Exception | None = None
+    def __init__(
+        self,
+        stores: Stores,
+        clock: TimedClock,
+        prepare: Callable[[], None],
+        keep: Callable[[], object] | None = None,
+    ) -> None:
+        self._trouble: Exception | None = None
+        self._not_kept: Exception | None = None
+        self._keep = keep
         self._stores = stores
         self._machine = stores.machine
         self._prepare = prepare
         self._dumper: Dumper = stores.dumper()
         self._checks = TimedChecks(clock, self._check)
         self._checker = Checker(self._dumper, self._checks)
+
+    @property
+    def trouble(self) -> Exception | None:
+        """Why the last snapshot that was due could not be made or kept; None if it could."""
+        return self._trouble or self._not_kept
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -66,15 +79,34 @@ class RuntimeDumper:
 
         Raises:
             NotFound: There is no such block.
+            Refused: It is of a past block, and the recorder keeps no log: it can keep the newest.
         """
         self._prepare()
-        return self._dumper.dump_now(self._machine, at)
+        if self._keep is None:
+            return self._dumper.dump_now(self._machine, at)
+        if at is not None and at < self._stores.head:
+            raise Refused(
+                f"the recorder of machine {self._machine!r} keeps no log, and so no snapshot of "
+                f"block {at}",
+                hint="snapshot(at) gives it as a value",
+            )
+        found = self._dumper.dump_now(self._machine, at)
+        self._keep()
+        return found
 
     def status(self) -> Status:
         """Count, policy, running, last snapshot, next due."""
         return self._dumper.status(self._machine)
 
     # -- what the runtime does -----------------------------------------------------------------
+
+    def told(self, number: int) -> None:
+        """The recorder was told all of a block: one that keeps no log makes what is due there."""
+        if self._keep is None:
+            return
+        record = self._stores.machines.get(self._machine)
+        if record is not None and record.schedule.due(number):
+            self._have_kept()
 
     def after(self, blocks: Sequence[Block]) -> None:
         """Blocks were committed and recorded: make what is due by count, ask for checks."""
@@ -100,18 +132,36 @@ class RuntimeDumper:
     def _check(self, check: Check) -> None:
         def look() -> None:
             self._prepare()
+            before = self._newest
             self._checker.check(check, deadline=NEVER)
+            if self._newest != before:
+                self._have_kept()
 
         self._attempt(look)
+
+    @property
+    def _newest(self) -> int:
+        return max(self._stores.snapshots.numbers(self._machine), default=0)
+
+    def _have_kept(self) -> None:
+        if self._keep is None:
+            return
+        try:
+            self._keep()
+        except Exception as error:  # noqa: BLE001 - of somebody's own recorder
+            logger.warning("a snapshot of machine %s was not kept: %s", self._machine, error)
+            self._not_kept = error
+        else:
+            self._not_kept = None
 
     def _attempt(self, do: Callable[[], None]) -> None:
         try:
             do()
         except BlockfoldError as error:
             logger.warning("a snapshot of machine %s was not made: %s", self._machine, error)
-            self.trouble = error
+            self._trouble = error
         else:
-            self.trouble = None
+            self._trouble = None
 
 
 class TimedChecks:

@@ -185,6 +185,10 @@ class Frames(Sequence[Frame]):
         for block in past.blocks(past.first + 1, head):
             yield from frames_of(past, block)
 
+    def __repr__(self) -> str:
+        """How many there are, of which machine."""
+        return f"<{len(self)} frames of {self._past.machine}>"
+
     def place(self, index: int) -> tuple[int, int]:
         """The block and the position of a frame."""
         ends = self._known()

@@ -120,7 +120,8 @@ class Past:
         """
         if number == 0:
             raise Refused(
-                "there is no block 0, and so no snapshot of it", hint="write an action first"
+                "there is no block 0, and so no snapshot of it",
+                hint="before block 1 the state is empty: there is nothing to start from",
             )
         block = self.block(number)
         _, entries = self.stores.traveller().entries(self.machine, number)

@@ -24,10 +24,11 @@ from blockfold.recorders.snapshot import Snapshot
 from blockfold.runtime.booting import boot
 from blockfold.runtime.following import Following
 from blockfold.runtime.frames import Frame
+from blockfold.runtime.interrupts import Interrupts
 from blockfold.runtime.looking import Looking, made, whole
 from blockfold.runtime.memory_channel import MemoryChannel
-from blockfold.runtime.past import Past
 from blockfold.runtime.options import ForkOptions
+from blockfold.runtime.past import Past
 from blockfold.runtime.ports import Channel, Closes, Reader, Writer
 from blockfold.runtime.restoring import is_fork_of
 from blockfold.runtime.session import Session
@@ -157,7 +158,9 @@ class Runtime(Looking):
         """Drain the channel, record, close. Stopping twice is no error.
 
         If others go on writing, it drains for `DRAIN` seconds; what is left comes with the next
-        start, if the channel keeps it. What was seen can still be read; `start` goes on from what the recorder has.
+        start, if the channel keeps it.
+
+        What was seen can still be read; `start` goes on from what the recorder has.
 
         Raises:
             BlockfoldError: The first trouble on the way; it is stopped all the same.
@@ -189,10 +192,22 @@ class Runtime(Looking):
     ) -> None:
         self.stop()
 
+    def __repr__(self) -> str:
+        """Whose it is, and how far it is."""
+        if self._session is None:
+            return f"<Runtime of {self.machine}: not started>"
+        how = "running" if self._running else "stopped"
+        return f"<Runtime of {self.machine}: {how}, at block {self._session.stores.head}>"
+
     @property
     def running(self) -> bool:
         """Whether it takes actions."""
         return self._running
+
+    @property
+    def in_background(self) -> bool:
+        """Whether a thread brings what others write into blocks."""
+        return bool(self._threads)
 
     # -- actions -----------------------------------------------------------------------------------
 
@@ -348,27 +363,27 @@ class Runtime(Looking):
         Args:
             after: The block after which to begin; the head if None.
         """
-        following = self._following(after)
-        while True:
+        following = self.following(after)
+        while following.more or following.goes_on:
             self._changed.clear()
             yield from following.take()
-            if following.more:
+            if following.more or not following.goes_on:
                 continue
-            if not self._goes_on(following):
-                return
-            if self._threads:
+            if self.in_background:
                 self._changed.wait(LOOK)
             else:
-                self._poll_until_stopped(LOOK)
+                following.bring(LOOK)
+
+    def following(self, after: int | None = None) -> Following:
+        """What `follow` takes its frames from; for callers that wait otherwise."""
+        session = self._begun
+
+        def goes_on() -> bool:
+            return self._running and session is self._session
+
+        return Following(session, after, goes_on, self._poll_until_stopped)
 
     # -- inside ------------------------------------------------------------------------------
-
-    def _following(self, after: int | None) -> Following:
-        return Following(self._begun, after)
-
-    def _goes_on(self, following: Following) -> bool:
-        """Whether more frames may come to somebody who has seen all."""
-        return self._running and following.session is self._session
 
     def _poll_until_stopped(self, wait: float) -> None:
         """Poll; that somebody else stops the machine meanwhile is no error."""
@@ -389,11 +404,13 @@ class Runtime(Looking):
                     hint="leave out start= to go on with it, or take another id",
                 )
             start = None
+        interrupts = Interrupts(self._guard)
         session = Session(
             stores=stores,
             booted=booted,
             past=Past(stores, self._code, booted.first),
-            executor=stores.executor(self._code, self._limits, self._guard),
+            executor=stores.executor(self._code, self._limits, interrupts),
+            interrupts=interrupts,
             reader=self._reader,
             recorder=self.recorder,
             clock=self.clock,

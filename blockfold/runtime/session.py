@@ -36,6 +36,7 @@ from blockfold.recorders.snapshot import Snapshot
 from blockfold.runtime.booting import Booted
 from blockfold.runtime.dumper import RuntimeDumper
 from blockfold.runtime.frames import Frame, Frames, frames_of
+from blockfold.runtime.interrupts import Interrupts
 from blockfold.runtime.past import Past
 from blockfold.runtime.ports import Begins, Reader
 from blockfold.runtime.restoring import fork, restore
@@ -63,6 +64,7 @@ class Session:
         booted: What it was started from.
         past: Reads its frames.
         executor: What folds messages.
+        interrupts: Its guard.
         reader: Where messages come from.
         recorder: What is told.
         clock: Time.
@@ -82,6 +84,7 @@ class Session:
         booted: Booted,
         past: Past,
         executor: Executor,
+        interrupts: Interrupts,
         reader: Reader,
         recorder: Recorder,
         clock: TimedClock,
@@ -95,6 +98,7 @@ class Session:
         self._ended = False
         self.frames = Frames(past)
         self._executor = executor
+        self._interrupts = interrupts
         self._reader = reader
         self._recorder = recorder
         self._resolve = resolve
@@ -102,7 +106,10 @@ class Session:
         self._seen = self._oldest = stores.head
         self._untold: deque[Frame] = deque()
         self._held: list[Message] = []
-        self.dumper = RuntimeDumper(stores, clock, self.flush)
+        keep: Callable[[], object] | None = None
+        if isinstance(recorder, CreatesSnapshots) and not isinstance(recorder, KeepsLog):
+            keep = recorder.create_snapshot
+        self.dumper = RuntimeDumper(stores, clock, self.flush, keep)
         self._clock = clock
 
     def begin(self, start: Snapshot | None) -> None:
@@ -117,6 +124,7 @@ class Session:
             if (error := self._executor.fold(machine, [], deadline=NEVER).error) is not None:
                 raise error
             newest = self.stores.live.head(machine)
+            self._warn()
             if isinstance(self._reader, Begins):
                 self._reader.begin(newest.head.marks if newest else (), self._clock)
             self._recorder.after_dispatch(Frame(self.past, self.stores.head, 0, None))
@@ -148,17 +156,22 @@ class Session:
             self._settle()
             return
         try:
-            folded = self._executor.fold(self.stores.machine, messages, deadline=NEVER)
+            with self._interrupts.watching():
+                folded = self._executor.fold(self.stores.machine, messages, deadline=NEVER)
         except BaseException:
+            self._interrupts.taken()
             self._executor.forget(self.stores.machine)
             self._reader.release(messages)
             raise
+        interrupted = self._interrupts.taken()
         self._held += [message for message in messages if message.id in folded.done]
         if folded.left:
             self._reader.release(folded.left)
         self._after()
         if folded.error is not None:
             raise folded.error
+        if interrupted:
+            raise KeyboardInterrupt
 
     def restore(self, number: int) -> Block:
         """Bring the state after a block back; the restore block. Durable if the recorder can.
@@ -251,6 +264,17 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _warn(self) -> None:
+        """Say so if what is taken from a queue is kept by nobody."""
+        recorder = self._recorder
+        lasting = getattr(recorder, "lasting", isinstance(recorder, CreatesSnapshots))
+        if getattr(self._reader, "consumes", True) and not lasting:
+            logger.warning(
+                "machine %s deletes the messages that it has read, and %s keeps nothing beyond "
+                "this process: give it a FileRecorder or S3Recorder",
+                self.stores.machine, type(recorder).__name__,
+            )  # fmt: skip
+
     def _after(self) -> None:
         """New blocks stand in the log: resolve, tell, dump, acknowledge."""
         blocks = list(self.stores.live.read(self.stores.machine, self._seen + 1))
@@ -305,6 +329,8 @@ class Session:
                 self._recorder.after_dispatch(frame)
             except Exception as error:
                 raise self._not_recorded(frame.number, error) from error
+            if frame.last:
+                self.dumper.told(frame.number)
 
     def _settle(self) -> None:
         """Acknowledge what is in blocks, once these are as durable as the recorder makes them."""
@@ -321,15 +347,15 @@ class Session:
         self._reader.acknowledge(self._held)
         self._held = []
 
-    def _not_recorded(
-        self, number: int, error: Exception, what: str = "the action"
-    ) -> NotRecorded:
+    def _not_recorded(self, number: int, error: Exception, what: str = "the action") -> NotRecorded:
         """What a recorder's trouble means for whoever wrote an action, or restored."""
         why = error if isinstance(error, BlockfoldError) else f"{type(error).__name__}: {error}"
         return NotRecorded(
             f"{what} stands in block {number} of machine {self.stores.machine!r}, but the "
             f"recorder failed: {why}",
-            hint="do not write it again: what is not stored yet is stored with the next action",
+            hint="it is lost when this process ends: start again, and write it again if it is not there"
+            if isinstance(error, Refused)
+            else "do not write it again: what is not stored yet is stored with the next action",
         )
 
     def _followed(self) -> Steps:

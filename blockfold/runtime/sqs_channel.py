@@ -55,7 +55,8 @@ class SqsChannel:
         consumes: True: what is acknowledged is deleted.
 
     Raises:
-        Misconfigured: The queue is none with groups, or the id can be none.
+        Misconfigured: The queue is none with groups, the id can be none, or the AWS configuration
+            cannot be used.
     """
 
     consumes = True
@@ -68,7 +69,7 @@ class SqsChannel:
             )
         self._machine = check_machine_id(machine)
         self._url = url
-        self._client = client or Clients().sqs
+        self._client = client or _client(url)
         self._queue = SqsQueue(self._client, url)
         self._again: deque[Message] = deque()
         self._receipts: dict[str, str] = {}
@@ -167,3 +168,18 @@ class SqsChannel:
                 "%s carries other machines than %s, too: %d messages were released",
                 self._url, self._machine, count,
             )  # fmt: skip
+
+
+def _client(url: str) -> SQSClient:
+    """A client of the usual AWS configuration.
+
+    Raises:
+        Misconfigured: It has no region, or an endpoint that is none.
+    """
+    try:
+        return Clients().sqs
+    except (BotoCoreError, ValueError) as error:  # botocore says ValueError of an endpoint
+        raise Misconfigured(
+            f"could not reach the queue {url}: {error}",
+            hint="set AWS_DEFAULT_REGION or a profile that has a region, or give client=",
+        ) from error

@@ -129,6 +129,18 @@ def test_a_state_is_a_mapping() -> None:
         state[ADA] = 1  # type: ignore[index]
 
 
+def test_entries_and_values_are_read_by_scans_not_key_by_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = a_little().machine.state()
+    wanted = dict(state)
+    monkeypatch.setattr(StateReader, "__getitem__", None)
+    assert dict(state.items()) == wanted
+    assert list(state.values()) == list(wanted.values())
+    assert True in state.values()
+    assert state == wanted
+
+
 def test_records_of_a_state_can_be_read() -> None:
     players = Player.of(a_little().machine.state())
     assert type(players) is RecordReader

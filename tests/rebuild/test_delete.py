@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from blockfold.application.delete import GONE
 from blockfold.application.drill import scratch_of
+from blockfold.application.lost import GONE
 from blockfold.domain.canonical import encode
 from blockfold.domain.errors import Corrupted, NotFound, Refused
 from blockfold.domain.keys import machine_prefix

@@ -277,6 +277,18 @@ def test_an_index_entry_without_its_record_is_damage_and_can_be_mended() -> None
     assert players.reindex() == 0
 
 
+def test_mending_spares_keys_that_are_nobodys_entries() -> None:
+    state = empty()
+    others = {"player.settings": 1, "player.": 2, "player.Top#x": 3, "player.#x": 4, "players#x": 5}
+    for key, value in others.items():
+        state[key] = value
+    state["player.gone#s1#a1#ada"] = True  # of an index that is declared no more
+    Player.of(state).put(ADA)
+    assert Player.of(state).reindex() == 1
+    assert {key: state[key] for key in others} == others
+    assert "player.gone#s1#a1#ada" not in state
+
+
 def test_an_index_that_is_declared_later() -> None:
     state = empty()
     state["player#s1#ada"] = decode(encode({"points": 3}))

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from blockfold.application import catch_up
+from blockfold.application.lost import GONE, REBUILDING
 from blockfold.application.restore import ATTEMPTS, Target
 from blockfold.domain.block import Head
 from blockfold.domain.errors import (
     BlockConflict,
     BlockfoldError,
+    Corrupted,
     Misconfigured,
     NotFound,
     Refused,
@@ -259,3 +261,19 @@ def test_a_restore_that_runs_out_of_time_says_what_is_done_and_what_is_not(
     stack.run(put("after", 1))
     assert stack.stored() == {**stack.state_at(3), "after": 1}
     stack.assert_whole()
+
+
+@pytest.mark.parametrize(
+    ("says", "why"), [(REBUILDING, "is being rebuilt"), (GONE, "is being deleted")]
+)
+def test_a_machine_whose_tables_are_being_remade_is_not_restored(
+    stack: Stack, says: int, why: str
+) -> None:
+    plan = stack.restorer().plan(Target(MACHINE, block=4))
+    record = stack.machines.get(MACHINE)
+    assert record is not None
+    stack.machines.put(replace(record, flushed=says))
+    for what in (plan, Target(MACHINE, block=4)):
+        with pytest.raises(Corrupted, match=why):
+            stack.restorer().carry_out(what, deadline=NEVER)
+    assert stack.head() == 12

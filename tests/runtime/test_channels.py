@@ -226,6 +226,22 @@ def test_envelopes_say_who_and_when_but_not_the_future(path: Path) -> None:
         assert [frame.outcome for frame in frames] == ["applied"] * 2 + ["malformed"] * 2
 
 
+@pytest.mark.parametrize("polls", [1, 3])
+def test_lines_with_one_id_are_messages_of_their_own(path: Path, polls: int) -> None:
+    """However many of them are there when the file is read."""
+    path.parent.mkdir()
+    lines = [json.dumps({"id": "x", "body": json.loads(step("k", n))}) + "\n" for n in range(3)]
+    with jsonl(path) as runtime:
+        for number in range(polls):
+            with path.open("a") as file:
+                file.writelines(lines if polls == 1 else lines[number])
+            while runtime.poll():
+                pass
+        assert runtime.state["k"] == [0, 1, 2]
+        assert runtime.head.number == 3
+    assert runtime.verify().ok
+
+
 def test_what_is_no_text_is_recorded_as_malformed(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from blockfold import Message
+from blockfold import ManualClock, Message
 from blockfold.domain.errors import Refused, Unavailable
 from blockfold.recorders import MemoryRecorder
-from blockfold.recorders.protocol import Frame
+from blockfold.recorders.protocol import Frame, Recorder
 from blockfold.runtime import MemoryChannel, NotRecorded, session
 from tests.runtime.worlds import MACHINE, Plain, cells, grow, put
+
+
+class OnlyTold:
+    """A recorder that can do nothing else."""
+
+    def after_dispatch(self, frame: Frame) -> None:
+        pass
 
 
 class Picky(Plain):
@@ -189,3 +196,89 @@ def test_blocks_that_are_archived_leave_memory(monkeypatch: pytest.MonkeyPatch) 
     with plain:
         grow(plain, range(45))
         assert len(list(plain._begun.stores.live.read(MACHINE, 1))) == 45
+
+
+def test_an_undo_that_could_not_be_stored_stands_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = MemoryRecorder(MACHINE, quiet=None)
+    with cells(recorder=recorder) as runtime:
+        grow(runtime, range(3))
+        flush, stored = recorder.flush, iter([True, False])
+
+        def once() -> None:
+            if not next(stored, True):
+                raise Unavailable("the shelf is full")
+            flush()
+
+        monkeypatch.setattr(recorder, "flush", once)
+        with pytest.raises(NotRecorded, match="the restore stands in block 4") as caught:
+            runtime.undo()
+        assert "do not write it again" in caught.value.hint
+        assert runtime.head.number == 4
+        assert runtime.redo().number == 5
+
+
+# -- the dumper of a machine whose recorder keeps no log -------------------------------------------
+
+
+def test_what_is_due_is_kept_by_a_recorder_of_ones_own() -> None:
+    recorder = Plain()
+    with cells(recorder=recorder) as runtime:
+        runtime.dumper.set_count(2)
+        for _ in range(5):  # all in one turn
+            runtime._send('{"type":"run","args":{"steps":[]}}')
+        assert runtime.poll() == 5
+        assert recorder.get_snapshots() == [2, 4]
+        assert runtime.dumper.dump().changed
+        assert recorder.get_snapshots() == [2, 4, 5]
+        with pytest.raises(Refused, match="keeps no log, and so no snapshot of block 1"):
+            runtime.dumper.dump(at=1)
+    with cells(recorder=recorder) as again:
+        assert again.booted.snapshot == 5
+
+
+def test_so_is_what_a_policy_calls_for() -> None:
+    recorder, clock = Plain(), ManualClock()
+    with cells(recorder=recorder, clock=clock) as runtime:
+        runtime.dumper.set_policy(quiet=5)
+        put(runtime, "a", 1)
+        clock.advance(20)
+        assert recorder.get_snapshots() == [1]
+
+
+def test_a_snapshot_that_a_recorder_could_not_keep_fails_no_action() -> None:
+    class Full(Plain):
+        full = True
+
+        def create_snapshot(self) -> int | None:
+            if self.full:
+                raise OSError("the shelf is full")
+            return super().create_snapshot()
+
+    recorder = Full()
+    with cells(recorder=recorder) as runtime:
+        runtime.dumper.set_count(1)
+        assert put(runtime, "a", 1).number == 1
+        assert isinstance(runtime.dumper.trouble, OSError)
+        recorder.full = False
+        put(runtime, "a", 2)
+        assert runtime.dumper.trouble is None
+        assert recorder.get_snapshots() == [2]
+
+
+@pytest.mark.parametrize(
+    ("recorder", "warned"),
+    [(None, True), (OnlyTold(), True), (Plain(), False), (MemoryRecorder(MACHINE), True)],
+)
+def test_a_queue_that_forgets_and_a_recorder_that_does_are_warned_of(
+    recorder: Recorder | None, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Queue(MemoryChannel):
+        consumes = True
+
+    with cells(channel=Queue(), recorder=recorder):
+        assert ("keeps nothing beyond this process" in caplog.text) is warned
+    caplog.clear()
+    with cells(recorder=recorder):
+        assert "keeps nothing" not in caplog.text
