@@ -153,8 +153,15 @@ class Ledger(Machine):
 
 
 def _principal(context: Context) -> str:
-    """Who asks, without the session name: that is the caller's own choice."""
-    return context.sender.partition(":")[0]
+    """Who asks, without the session name: that is the caller's own choice.
+
+    Raises:
+        Reject: Nobody was authenticated: nobody owns anything.
+    """
+    principal = context.sender.partition(":")[0]
+    if not principal:
+        raise Reject("the action has no sender")
+    return principal
 
 
 def _token(state: State, symbol: str) -> Token:

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    ParamValidationError,
     PartialCredentialsError,
     SSOError,
     TokenRetrievalError,
@@ -82,6 +83,8 @@ def unavailable(attempt: str, error: Exception) -> BlockfoldError:
     """
     if isinstance(error, _SIGNED_OUT):
         return Misconfigured(f"{attempt}: {error}", hint="sign in, or name a profile that can")
+    if isinstance(error, ParamValidationError):
+        return Misconfigured(f"{attempt}: {error}", hint="no service takes such a name or value")
     return refused(f"{attempt}: {error}", code_of(error))
 
 
@@ -107,6 +110,8 @@ def bucket_error(attempt: str, error: Exception) -> BlockfoldError:
         error: What boto raised.
     """
     message, code = f"{attempt}: {error}", code_of(error)
+    if isinstance(error, ParamValidationError):
+        return Misconfigured(message, hint="is that a bucket's name?")
     if isinstance(error, NoRegionError):
         return Misconfigured(message, hint="name a region, or set AWS_DEFAULT_REGION")
     if isinstance(error, _UNREACHABLE):

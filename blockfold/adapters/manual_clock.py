@@ -39,6 +39,7 @@ class ManualClock:
         self._waiting: list[tuple[float, int, ManualTimer]] = []
         self._order = count()
         self._lock = RLock()
+        self._moving = RLock()  # one thread moves the clock at a time
 
     def now(self) -> int:
         """Milliseconds since 1970 UTC."""
@@ -60,12 +61,24 @@ class ManualClock:
             return timer
 
     def advance(self, seconds: float) -> None:
-        """Go on, and make the calls that come due on the way, each at its time."""
-        with self._lock:
+        """Go on, and make the calls that come due on the way, each at its time.
+
+        The calls are made outside the lock that `call_later` takes: another thread may hold what
+        they wait for, and wait for this clock.
+        """
+        with self._moving:
             end = self._passed + seconds
+            while (do := self._due(end)) is not None:
+                do()
+            self._passed = max(self._passed, end)
+
+    def _due(self, end: float) -> Callable[[], None] | None:
+        """The next call that is due by then; the clock goes on to its time."""
+        with self._lock:
             while self._waiting and self._waiting[0][0] <= end:
-                self._passed, _, timer = heappop(self._waiting)
+                at, _, timer = heappop(self._waiting)
+                self._passed = max(self._passed, at)
                 do, timer.do = timer.do, None
                 if do is not None:
-                    do()
-            self._passed = end
+                    return do
+        return None

@@ -9,7 +9,7 @@ preimages are what `encode_raw` gives for the two structs (``docs/block-format.m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Literal, get_args
@@ -225,8 +225,8 @@ class Block:
     """
 
     header: Header
-    payload: Canonical
-    total: int
+    payload: Canonical = field(repr=False)
+    total: int = field(repr=False)
 
     @classmethod
     def of(cls, header: Header, body: Body, payload: Canonical, total: int) -> Block:

@@ -85,7 +85,6 @@ class ObjectRecorder:
         lasting: bool = True,
     ) -> None:
         self.machine = check_machine_id(machine)
-        self._store = objects
         self._owner = Owner(machine, objects)
         self.objects: ObjectStore = OwnedObjects(machine, objects, self._owner, self._stored_upto)
         self._clock = clock or SystemClock()
@@ -143,8 +142,6 @@ class ObjectRecorder:
             if self._lost is None:
                 return
             logger.warning("machine %r starts again without what was lost", self.machine)
-            self._owner = Owner(self.machine, self._store)
-            self.objects = OwnedObjects(self.machine, self._store, self._owner, self._stored_upto)
             self._shelf = Shelf(self.machine, self.objects)
             self._pending = MemoryBlockLog()
             self._told = self._lost = self._trouble = None

@@ -186,8 +186,8 @@ class Frames(Sequence[Frame]):
             yield from frames_of(past, block)
 
     def __repr__(self) -> str:
-        """How many there are, of which machine."""
-        return f"<{len(self)} frames of {self._past.machine}>"
+        """Of which machine, and how far they go. Reads nothing."""
+        return f"<Frames of {self._past.machine} up to block {self._past.head}>"
 
     def place(self, index: int) -> tuple[int, int]:
         """The block and the position of a frame."""

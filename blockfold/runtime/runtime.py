@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event, RLock, Thread
 from time import monotonic
 from types import TracebackType
@@ -257,10 +257,7 @@ class Runtime(Looking):
             Refused: The machine does not run.
             BlockfoldError: Reader, recorder or stores failed; what was read comes again.
         """
-        try:
-            return self._live.turn(MOST, wait)
-        finally:
-            self._changed.set()
+        return self._turn(wait)
 
     def run(self, until: Event | float) -> None:
         """Bring what others write into blocks.
@@ -289,12 +286,18 @@ class Runtime(Looking):
                 written.wait_done(max(0.0, left))
                 return
             try:
-                self.poll(max(0.0, min(LOOK, left)))
+                self._turn(max(0.0, min(LOOK, left)), lambda: written.status == "done")
             except BlockfoldError as error:
                 if written.status == "sent":
                     raise _not_executed(written, error) from error
             if left <= 0:
                 return
+
+    def _turn(self, wait: float, needless: Callable[[], bool] | None = None) -> int:
+        try:
+            return self._live.turn(MOST, wait, needless)
+        finally:
+            self._changed.set()
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

@@ -136,8 +136,13 @@ class Session:
 
     # -- turns -----------------------------------------------------------------------------------
 
-    def turn(self, most: int, wait: float = 0.0) -> int:
+    def turn(self, most: int, wait: float = 0.0, needless: Callable[[], bool] | None = None) -> int:
         """Bring the next messages into blocks; how many messages were read.
+
+        Args:
+            most: At most so many.
+            wait: Seconds to wait for the first.
+            needless: Asked when it is this turn's turn: whether another has done its work.
 
         Raises:
             BlockfoldError: The reader failed, or the recorder, which then was not told all: the
@@ -146,6 +151,8 @@ class Session:
         with self._reading:
             if self._ended:
                 raise Refused(f"machine {self.stores.machine!r} was stopped")
+            if needless is not None and needless():
+                return 0
             messages = self._reader.read(most, wait)
             with self.lock:
                 self._fold(messages)
@@ -350,12 +357,13 @@ class Session:
     def _not_recorded(self, number: int, error: Exception, what: str = "the action") -> NotRecorded:
         """What a recorder's trouble means for whoever wrote an action, or restored."""
         why = error if isinstance(error, BlockfoldError) else f"{type(error).__name__}: {error}"
+        hint = "do not write it again: what is not stored yet is stored with the next action"
+        if isinstance(error, Refused):  # for good: somebody else goes on with the machine
+            hint = "it is lost with this process: start again, and write it again if it is missing"
         return NotRecorded(
             f"{what} stands in block {number} of machine {self.stores.machine!r}, but the "
             f"recorder failed: {why}",
-            hint="it is lost when this process ends: start again, and write it again if it is not there"
-            if isinstance(error, Refused)
-            else "do not write it again: what is not stored yet is stored with the next action",
+            hint=hint,
         )
 
     def _followed(self) -> Steps:

@@ -228,3 +228,10 @@ def test_amounts_are_whole_and_positive(amount: Any) -> None:
     run = opened()
     assert run.do("AROAADA", "burn", account="a", amount=amount)[0] == "malformed"
     assert run.supply() == 50
+
+
+def test_nobody_owns_nothing() -> None:
+    run = Run()
+    assert run.do("", "issue") == ("rejected", "the action has no sender")
+    run.do("AROAADA", "issue")
+    assert run.do("", "open", account="a") == ("rejected", "the action has no sender")

@@ -241,3 +241,12 @@ class TestReaching:
     def test_nothing_is_asked_before_something_is_wanted(self) -> None:
         recorder = S3Recorder("records", "lab", endpoint=f"http://127.0.0.1:{free_port()}")
         recorder.close()
+
+
+def test_a_name_that_no_bucket_has() -> None:
+    keys = {"access_key": "x", "secret_key": "x"}
+    recorder = S3Recorder(
+        "Not A Bucket", "lab", endpoint="http://127.0.0.1:9", region="eu-west-1", **keys
+    )
+    with pytest.raises(Misconfigured, match="is that a bucket's name"):
+        recorder.load_snapshot()

@@ -66,7 +66,7 @@ def test_what_is_shown_is_short() -> None:
     with runtime:
         put(runtime, "a", 1)
         assert repr(runtime) == "<Runtime of m: running, at block 1>"
-        assert repr(runtime.frames) == "<2 frames of m>"
+        assert repr(runtime.frames) == "<Frames of m up to block 1>"
         assert repr(runtime.cursor()) == "<Cursor at <Frame block 1, action 1: run applied>>"
         assert repr(runtime.snapshot()) == "<Snapshot of m at block 1: 1 keys>"
     assert repr(AsyncRuntime.around(runtime)) == "<AsyncRuntime of m: stopped, at block 1>"

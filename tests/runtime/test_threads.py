@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import pytest
 
-from blockfold import AsyncRuntime
+from blockfold import AsyncRuntime, Message
 from blockfold.domain.errors import Refused, Unavailable
 from blockfold.recorders import MemoryRecorder
 from blockfold.runtime import Frame, MemoryChannel, NotRecorded
@@ -214,3 +215,30 @@ def test_frames_of_one_machine_are_read_by_many() -> None:
             order = [7, 30, 2, 31, 0, 15, 16, 1] * 5
             found = threads.map(lambda at: (at, dict(runtime.frames[at].state)), order)
             assert all(state == wanted[at] for at, state in found)
+
+
+def test_who_waited_for_a_turn_reads_no_more_if_his_action_is_done() -> None:
+    class Counted(MemoryChannel):
+        reads = 0
+        written = Event()
+
+        def write(self, body: str) -> str:
+            try:
+                return super().write(body)
+            finally:
+                self.written.set()
+
+        def read(self, most: int, wait: float = 0.0) -> Sequence[Message]:
+            self.reads += 1
+            return super().read(most, wait)
+
+    channel = Counted()
+    with cells(channel=channel) as runtime:
+        with runtime._live._reading:
+            writer = Thread(target=put, args=(runtime, "a", 1))
+            writer.start()
+            assert channel.written.wait(30)
+            assert runtime.poll() == 1
+        writer.join()
+        assert channel.reads == 1
+        assert runtime.state == {"a": 1}

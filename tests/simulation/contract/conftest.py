@@ -56,16 +56,18 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield backends.simulator(request.node.name)
     elif request.param == MINISTACK:
         yield request.getfixturevalue("in_ministack")
-    elif not LOCAL_ENDPOINT:
-        pytest.skip("BLOCKFOLD_DYNAMODB_LOCAL names no endpoint")
     else:
         yield request.getfixturevalue("in_dynamodb_local")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of the contract on the backends that have its service."""
+    """Run each test of the contract on the backends that have its service.
+
+    DynamoDB Local is one of them where ``BLOCKFOLD_DYNAMODB_LOCAL`` names its endpoint.
+    """
     if "backend" in metafunc.fixturenames:
-        local = [DYNAMODB_LOCAL] if "dynamodb" in metafunc.module.__name__ else []
+        has_it = LOCAL_ENDPOINT and "dynamodb" in metafunc.module.__name__
+        local = [DYNAMODB_LOCAL] if has_it else []
         metafunc.parametrize("backend", [SIMULATOR, MINISTACK, *local], indirect=True)
 
 
