@@ -76,6 +76,7 @@ def _rest(world: World) -> None:
     """No more faults: everything is delivered, swept and finished."""
     world.begin("rest")
     world.faulty = False
+    world.cloud.stale = 0.0  # a sweep that reads too early is followed by another an hour later
     world.tell("", "no more faults")
     while world.plan.rest and world.totals["sent"] < world.plan.sends:
         moves.send(world)
