@@ -12,6 +12,7 @@ from blockfold.domain.errors import Unavailable
 from blockfold.domain.segments import cover
 from tests.archive.shelves import Shelves, chain_of, hashes
 from tests.faults import MOMENTS, Faults, Killed, Moment, fail
+from tests.points import at_each
 from tests.properties.histories import MACHINE, NEVER
 
 CHAIN = chain_of(18, size=300)
@@ -102,7 +103,7 @@ def test_the_rehearsal_takes_every_kind_of_step() -> None:
     assert len(SHIP) > 8
 
 
-@pytest.mark.parametrize(("position", "moment"), SHIP)
+@at_each(("position", "moment"), SHIP)
 def test_shipping_killed_anywhere_then_delivered_again(position: int, moment: Moment) -> None:
     done = committed()
     done.ship([*CHAIN, *OTHER])
@@ -114,7 +115,7 @@ def test_shipping_killed_anywhere_then_delivered_again(position: int, moment: Mo
     assert shelves.segments() == done.segments()
 
 
-@pytest.mark.parametrize(("position", "moment"), SHIP)
+@at_each(("position", "moment"), SHIP)
 def test_shipping_that_fails_says_what_was_not_shipped(position: int, moment: Moment) -> None:
     shelves = committed()
     shipment = shelves.shipper(Faults({position}, moment, fail)).ship([*CHAIN, *OTHER])
@@ -128,7 +129,7 @@ def test_shipping_that_fails_says_what_was_not_shipped(position: int, moment: Mo
         assert held == {block.number for block in chain}
 
 
-@pytest.mark.parametrize(("position", "moment"), COMPACT)
+@at_each(("position", "moment"), COMPACT)
 def test_compaction_killed_anywhere_then_run_again(position: int, moment: Moment) -> None:
     done = shipped()
     done.compactor().sweep(deadline=NEVER)
@@ -143,7 +144,7 @@ def test_compaction_killed_anywhere_then_run_again(position: int, moment: Moment
     assert contents(shelves) == contents(done)
 
 
-@pytest.mark.parametrize(("position", "moment"), COMPACT)
+@at_each(("position", "moment"), COMPACT)
 def test_a_service_fails_anywhere(position: int, moment: Moment) -> None:
     done = shipped()
     done.compactor().sweep(deadline=NEVER)

@@ -25,6 +25,7 @@ from tests.crashes.workload import (
     outcomes,
 )
 from tests.faults import MOMENTS, Faults, Moment, fail, kill
+from tests.points import at_each
 
 SIZES = (1, 2)
 BOUNDS = {"roomy": ROOMY, "tight": TIGHT}
@@ -74,7 +75,7 @@ def test_without_faults_the_state_is_the_one_worked_out_by_hand(size: int, bound
     assert entries(stores) == ENTRIES
 
 
-@pytest.mark.parametrize(("size", "bounds", "position", "moment"), CASES)
+@at_each(("size", "bounds", "position", "moment"), CASES)
 def test_killed_anywhere(size: int, bounds: Bounds, position: int, moment: Moment) -> None:
     stores, queue = Stores(bounds=bounds), Queue.of()
     fleet = Fleet(stores, Faults({position}, moment, kill), size)
@@ -85,7 +86,7 @@ def test_killed_anywhere(size: int, bounds: Bounds, position: int, moment: Momen
     assert entries(stores) == ENTRIES
 
 
-@pytest.mark.parametrize(("size", "bounds", "position", "moment"), CASES)
+@at_each(("size", "bounds", "position", "moment"), CASES)
 def test_a_service_fails_anywhere_and_the_process_lives_on(
     size: int, bounds: Bounds, position: int, moment: Moment
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from blockfold.domain.errors import Unavailable
 from blockfold.domain.schedule import Schedule
 from tests.faults import MOMENTS, Faults, Killed, Moment, fail
+from tests.points import at_each
 from tests.properties.histories import MACHINE, NEVER
 from tests.snapshots.stack import Stack
 
@@ -59,7 +60,7 @@ def test_the_rehearsal_takes_every_kind_of_step() -> None:
     assert finished().taken("other") == [4]
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_killed_anywhere_then_swept(position: int, moment: Moment) -> None:
     stack = fresh()
     with pytest.raises(Killed):
@@ -70,7 +71,7 @@ def test_killed_anywhere_then_swept(position: int, moment: Moment) -> None:
     assert stack.contents() == DONE
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_killed_anywhere_then_the_next_event_comes(position: int, moment: Moment) -> None:
     stack = fresh()
     with pytest.raises(Killed):
@@ -80,7 +81,7 @@ def test_killed_anywhere_then_the_next_event_comes(position: int, moment: Moment
     assert stack.contents() == DONE
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_a_service_fails_anywhere(position: int, moment: Moment) -> None:
     stack = fresh()
     with pytest.raises(Unavailable, match="injected"):

@@ -19,6 +19,7 @@ from blockfold.domain.canonical import encode
 from blockfold.domain.errors import NotFound, Refused, Unavailable
 from blockfold.domain.schedule import Schedule
 from tests.faults import MOMENTS, Faults, Killed, Moment, fail
+from tests.points import at_each
 from tests.properties.histories import MACHINE, NEVER
 from tests.snapshots.stack import Stack, put
 
@@ -93,7 +94,7 @@ CASES = [
     for position, step in enumerate(steps)
     for moment in MOMENTS
 ]
-anywhere = pytest.mark.parametrize(("name", "position", "moment"), CASES)
+anywhere = at_each(("name", "position", "moment"), CASES)
 
 
 def killed(stack: Stack, name: str, position: int, moment: Moment) -> bool:
@@ -287,7 +288,7 @@ def rehearse_ranges(name: str) -> list[str]:
     return faults.steps
 
 
-@pytest.mark.parametrize(
+@at_each(
     ("name", "position", "moment"),
     [
         pytest.param(name, position, moment, id=f"{name}-{position}-{step}-{moment}")

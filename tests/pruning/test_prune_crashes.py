@@ -7,6 +7,7 @@ import pytest
 from blockfold.domain.errors import Unavailable
 from blockfold.domain.keys import body_key, run_key
 from tests.faults import MOMENTS, Faults, Killed, Moment, fail
+from tests.points import at_each
 from tests.properties.histories import MACHINE, NEVER
 from tests.pruning.stack import DAY, PruneStack, aged
 
@@ -73,7 +74,7 @@ def test_the_rehearsal_takes_every_kind_of_step() -> None:
     assert STEPS.count("machines.raise_watermark") == 3
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_killed_anywhere_then_run_again(position: int, moment: Moment) -> None:
     stack = fresh()
     with pytest.raises(Killed):
@@ -83,7 +84,7 @@ def test_killed_anywhere_then_run_again(position: int, moment: Moment) -> None:
     assert_nothing_is_lost(stack)
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_killed_anywhere_and_run_again_a_week_later(position: int, moment: Moment) -> None:
     """What was marked is gone then, though perhaps nobody noted that it was marked."""
     stack = fresh()
@@ -96,7 +97,7 @@ def test_killed_anywhere_and_run_again_a_week_later(position: int, moment: Momen
     assert_nothing_is_lost(stack)
 
 
-@pytest.mark.parametrize(("position", "moment"), CASES)
+@at_each(("position", "moment"), CASES)
 def test_a_service_fails_anywhere(position: int, moment: Moment) -> None:
     stack = fresh()
     with pytest.raises(Unavailable, match="injected"):

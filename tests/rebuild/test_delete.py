@@ -13,6 +13,7 @@ from blockfold.domain.errors import Corrupted, NotFound, Refused
 from blockfold.domain.keys import machine_prefix
 from blockfold.ports import Write
 from tests.faults import MOMENTS, Faults, Killed, Moment
+from tests.points import at_each
 from tests.properties.histories import MACHINE, NEVER
 from tests.rebuild.test_drill import TickingClock
 from tests.rebuild.test_rebuild import grown
@@ -161,7 +162,7 @@ PLANNED = Faults()
 alone().deleter(PLANNED).plan(MACHINE)
 
 
-@pytest.mark.parametrize(
+@at_each(
     ("position", "moment"),
     [
         (position, moment)

@@ -17,6 +17,7 @@ from blockfold.domain.keys import settings_prefix
 from blockfold.domain.schedule import Schedule
 from blockfold.ports import Row, StateTable, Write
 from tests.faults import MOMENTS, Faults, Killed, Moment
+from tests.points import at_each
 from tests.properties.histories import MACHINE
 from tests.rebuild.test_rebuild import grown
 from tests.rebuild.world import World
@@ -240,7 +241,7 @@ STEPS = Faults()
 grown().drill(STEPS).run(MACHINE)
 
 
-@pytest.mark.parametrize(
+@at_each(
     ("position", "moment"),
     [(position, moment) for position in range(len(STEPS.steps)) for moment in MOMENTS],
 )

@@ -17,6 +17,7 @@ from blockfold.domain.retention import Retention
 from blockfold.domain.schedule import Schedule
 from blockfold.ports import MachineRecord
 from tests.faults import MOMENTS, Faults, Killed, Moment
+from tests.points import at_each
 from tests.properties.histories import MACHINE
 from tests.rebuild.world import World
 from tests.snapshots.stack import drop, put
@@ -301,7 +302,7 @@ _REBUILDER = _WORLD.rebuilder(STEPS)
 _REBUILDER.carry_out(_REBUILDER.plan(MACHINE))
 _WORLD.dumper().make_due(MACHINE, 99, deadline=1e9)
 WHOLE, BUCKET = _WORLD.tables(), _WORLD.bucket()
-anywhere = pytest.mark.parametrize(
+anywhere = at_each(
     ("position", "moment"),
     [(position, moment) for position in range(len(STEPS.steps)) for moment in MOMENTS],
 )
