@@ -15,6 +15,7 @@ import pytest
 
 from blockfold import local
 from blockfold.client import Stack, connect, of_local
+from tests.contracts.samples import noise
 from tests.e2e.inside import run_inside
 from tests.e2e.parity import by_object, by_simulation, messages_of
 from tests.e2e.trial import Trial
@@ -22,6 +23,8 @@ from tests.e2e.trial import Trial
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("app.py", "cdk.json", "blockfold", "infra", "lambdas", "machines", "tests")
 TRIAL = "tests.e2e.trial:Trial"
+WORN = "worn"
+FOLDERS = ("snapshots", "runs", "archive", "log")
 
 
 class Project:
@@ -353,6 +356,40 @@ def test_errors_name_what_is_wrong(
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_damage_is_named_and_repaired(project: Project) -> None:
+    for number in range(5):
+        text = noise(30_000, number) if number == 2 else f"text {number}"
+        project.push(WORN, {"type": "keep", "args": {"key": f"k{number}", "value": text}})
+    project.ok("dump", WORN)
+    project.ok("archive", WORN)
+    project.ok("verify", WORN)
+    assert "nothing to repair" in project.run("repair", WORN).stderr
+    objects = project.stack.adapters.objects
+    damaged = []
+    for folder in FOLDERS:
+        key = next(each.key for each in objects.list(f"machines/{WORN}/{folder}/"))
+        data = bytearray(objects.get(key) or b"")
+        data[len(data) // 2] ^= 1
+        objects.replace(key, bytes(data))
+        damaged.append(key)
+    found = project.run("verify", WORN)
+    assert found.returncode == 1
+    assert all(key in found.stderr for key in damaged), found.stderr
+    assert f"blockfold repair {WORN}" in found.stderr
+    planned = project.json("repair", WORN, "--dry-run")
+    assert project.run("verify", WORN).stderr == found.stderr
+    done = project.json("repair", WORN)
+    assert {**planned, "dry_run": False} == done
+    assert set(damaged) <= {healed["key"] for healed in done["healed"]}
+    assert done["ok"]
+    clean = project.json("verify", WORN)
+    assert clean["ok"]
+    assert clean["findings"] == clean["found"] == []
+    assert clean["objects"] > len(damaged)
+    project.push(WORN, {"type": "count"})
+    project.ok("verify", WORN)
 
 
 def test_down_and_up_again_everything_is_there_and_goes_on(project: Project) -> None:
