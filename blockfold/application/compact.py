@@ -105,7 +105,7 @@ class Compactor:
             listing=self.archive.segments(machine),
         )
         work.fill_below()
-        # Before the watermark rises: who dies in between leaves nothing that the next one skips.
+        # Before the watermark rises: whoever dies between leaves nothing that the next one skips.
         if self.kept is not None and work.head is not None and work.head.number > work.archived:
             self.kept.keep(record)
         self._advance(work)

@@ -14,6 +14,7 @@ import msgspec
 
 from blockfold.application.inspect_snapshots import Finding, SnapshotEye
 from blockfold.application.kept_settings import FORMAT, Kept
+from blockfold.application.lost import REBUILDING
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.keys import (
     archive_prefix,
@@ -215,7 +216,8 @@ def top(live: BlockLog, record: MachineRecord) -> int:
     try:
         newest = live.head(record.machine)
     except Corrupted:
-        number = max(record.flushed, record.archived)
+        flushed = 0 if record.flushed >= REBUILDING else record.flushed
+        number = max(flushed, record.archived)
         while _holds(live, record.machine, number + 1):
             number += 1
         return number

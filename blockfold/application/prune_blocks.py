@@ -76,6 +76,8 @@ def prunable(
     first, retention = record.pruned + 1, record.retention
     if retention.keeps_blocks:
         return Blocks(first, first - 1, "all blocks are kept in the table")
+    if record.flushed > head:  # what the record says then is no block's number
+        return Blocks(first, first - 1, "the machine is being rebuilt or deleted")
     limits = [
         (head - NEWEST_STAY, f"the newest {NEWEST_STAY} blocks always stay"),
         (record.archived, f"blocks after {record.archived} are not known to be archived"),

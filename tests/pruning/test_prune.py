@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from blockfold.application.lost import REBUILDING
 from blockfold.application.prune import OUT_OF_TIME
 from blockfold.application.prune_blocks import NEWEST_STAY
 from blockfold.domain.block import Block
@@ -440,6 +441,13 @@ def not_flushed(stack: PruneStack) -> None:
     )
 
 
+def being_rebuilt(stack: PruneStack) -> None:
+    stack.machines._records[MACHINE] = replace(  # type: ignore[attr-defined]
+        stack.machines._records[MACHINE],  # type: ignore[attr-defined]
+        flushed=REBUILDING,
+    )
+
+
 def without_newer_snapshots(stack: PruneStack) -> None:
     stack.objects.delete(manifest_key(MACHINE, number) for number in (10, 15, 20, 25, 30))
 
@@ -459,6 +467,7 @@ def with_a_gap_in_the_archive(stack: PruneStack) -> None:
     [
         (not_archived, 8, "blocks after 8 are not known to be archived"),
         (not_flushed, 7, "blocks after 7 are not flushed"),
+        (being_rebuilt, 0, "the machine is being rebuilt or deleted"),
         (without_newer_snapshots, 5, "there is no snapshot after block 5"),
         (without_snapshots, 0, "there is no snapshot after block 0"),
         (with_a_gap_in_the_archive, 6, "block 7 is in no segment of the archive"),
