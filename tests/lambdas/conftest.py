@@ -153,9 +153,10 @@ def lines(module: Any) -> Iterator[io.StringIO]:
     handler = module.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     lines = io.StringIO()
-    before = handler.setStream(lines)
+    # Not by setStream: it flushes the stream before, which may be an earlier test's, closed by now.
+    before, handler.stream = handler.stream, lines
     yield lines
-    handler.setStream(before)
+    handler.stream = before
 
 
 @pytest.fixture
