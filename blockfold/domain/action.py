@@ -74,6 +74,10 @@ class Message:
         sequence: SQS SequenceNumber: digits, growing within a queue and group.
         sent: When the queue accepted it, milliseconds since 1970 UTC.
         sender: The principal as the queue authenticated it.
+        producer: Id of the idempotent producer that sent it; empty for any other sender.
+        count: The producer's own number for it: 1, 2, 3 … for each machine; 0 without a producer.
+        spoiled: Why its body could not be unpacked; empty if that could be done. Such a message
+            is one `Malformed`.
         first: Position of the first action that is still to be executed; above 0 only for
             the rest of a message that was split over blocks.
     """
@@ -84,6 +88,9 @@ class Message:
     sequence: str = "1"
     sent: int = 0
     sender: str = ""
+    producer: str = ""
+    count: int = 0
+    spoiled: str = ""
     first: int = 0
     _parsed: tuple[str, Sequence[Action | Malformed]] | None = field(
         default=None, repr=False, compare=False, kw_only=True
@@ -99,7 +106,8 @@ class Message:
         """
         parsed = self._parsed
         if parsed is None or parsed[0] is not self.body:
-            parsed = (self.body, parse(self.body))
+            found = [Malformed(self.body, self.spoiled)] if self.spoiled else parse(self.body)
+            parsed = (self.body, found)
             object.__setattr__(self, "_parsed", parsed)
         return parsed[1]
 

@@ -74,6 +74,10 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         actions: The actions, in order.
         first: Position in the message of the first of them; above 0 in a message that was
             split over blocks.
+        producer: Id of the idempotent producer that sent it; empty for any other sender, and in
+            all but the last block of a message that was split.
+        count: The producer's own number for the message, from 1 for each machine; 0 where
+            ``producer`` is empty.
     """
 
     id: str
@@ -81,6 +85,8 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     actions: tuple[ActionRecord, ...]
     sender: str = ""
     first: int = 0
+    producer: str = ""
+    count: int = 0
 
     def action_id(self, index: int) -> str:
         """The id of the action at an index: the sender's, or derived from the message's."""

@@ -138,6 +138,7 @@ class BlockBuilder:
             if full:
                 break
         done = message.first + len(records)
+        whole = done >= len(asked)
         self._records.append(
             MessageRecord(
                 id=message.id,
@@ -145,9 +146,11 @@ class BlockBuilder:
                 time=time,
                 actions=tuple(records),
                 first=message.first,
+                producer=message.producer if whole else "",
+                count=message.count if whole else 0,
             )
         )
-        self._marks = advance(self._marks, message, None if done >= len(asked) else done)
+        self._marks = advance(self._marks, message, None if whole else done)
         self._ordinal += len(records)
         self._time = time
         self._size += size
