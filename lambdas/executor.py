@@ -16,7 +16,6 @@ are run in processes of their own, which costs some 4 ms each.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from blockfold.adapters.payloads import reading, text
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.execute import Executor, Folded
+from blockfold.application.lanes import Share, Steps, share_lanes
 from blockfold.application.turns import take_turns
 from blockfold.bootstrap import Adapters, actions_queue, executor
 from blockfold.domain.action import Message
@@ -46,6 +46,13 @@ FLUSH_MARGIN_SECONDS = 10.0
 
 SHORT_FLUSH = 250
 """Pending writes up to which a group's table is flushed before the next group's turn."""
+
+BATCH = 10
+"""Messages that Lambda takes from a FIFO queue at once, at most. So many say that more wait."""
+
+BUSY = 5
+"""Messages of one group in a full batch that are taken for a backlog of it. The last one is
+delivered once more for each batch whose flush is deferred, which must be worth it."""
 
 CONFINED_FROM = 3
 """The delivery from which a message's actions are run in processes of their own. One death may
@@ -103,9 +110,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     # Who waited longest comes first: nobody is left without a turn again and again.
     in_turn = sorted(groups, key=lambda each: -tries(each.records))
     commits = now + max(seconds - MARGIN_SECONDS, seconds / 2)
-    take_turns(in_turn, _guarded(_commit), _is_cut, time.monotonic, deadline=commits)
+    share_lanes(in_turn, _commit, time.monotonic, deadline=commits)
     flushes = now + max(seconds - FLUSH_MARGIN_SECONDS, seconds * 3 / 4)
-    take_turns(in_turn, _guarded(_flush), _is_behind, time.monotonic, deadline=flushes)
+    take_turns(in_turn, _flush, _is_behind, time.monotonic, deadline=flushes)
     for each in groups:
         _count(each.folded)
         if not each.defect:
@@ -133,12 +140,16 @@ def group(event: dict[str, Any]) -> list[Group]:
     machines: dict[str, list[SQSRecord]] = {}
     for record in SQSEvent(event).records:
         machines.setdefault(record.attributes.message_group_id or "", []).append(record)
-    return [Group(_folded(machine, records), records) for machine, records in machines.items()]
+    full = len(event["Records"]) >= BATCH
+    return [
+        Group(_folded(machine, records, full), records) for machine, records in machines.items()
+    ]
 
 
-def _folded(machine: str, records: list[SQSRecord]) -> Folded:
+def _folded(machine: str, records: list[SQSRecord], full: bool) -> Folded:
     suspects = {each.message_id for each in records if tries([each]) >= CONFINED_FROM}
-    return Folded(machine, [_message(record) for record in records], suspects)
+    backlog = full and len(records) >= BUSY
+    return Folded(machine, [_message(record) for record in records], suspects, backlog=backlog)
 
 
 def tries(records: list[SQSRecord]) -> int:
@@ -146,37 +157,31 @@ def tries(records: list[SQSRecord]) -> int:
     return max(int(record.attributes.approximate_receive_count) for record in records)
 
 
-def _is_cut(each: Group) -> bool:
-    return bool(each.folded.left) and not each.folded.failed
-
-
 def _is_behind(each: Group) -> bool:
-    return each.folded.behind and not each.folded.failed
+    return each.folded.behind and not each.folded.failed and not each.folded.deferred
 
 
-def _commit(folded: Folded, deadline: float) -> None:
-    _executor().commit(folded, deadline=deadline)
-    if folded.pending <= SHORT_FLUSH:
-        _executor().flush(folded, deadline=deadline)
+def _commit(each: Group, share: Share) -> Steps:
+    """Commit a group's blocks; a defect in it does not reach the other groups."""
+    try:
+        yield from _executor().commit(each.folded, share, short=SHORT_FLUSH)
+    except Exception as defect:  # noqa: BLE001 - it is logged, and the messages come again
+        _give_up(each, defect)
 
 
-def _flush(folded: Folded, deadline: float) -> None:
-    _executor().flush(folded, deadline=deadline)
+def _flush(each: Group, deadline: float) -> None:
+    try:
+        _executor().flush(each.folded, deadline=deadline)
+    except Exception as defect:  # noqa: BLE001 - it is logged, and the messages come again
+        _give_up(each, defect)
 
 
-def _guarded(step: Callable[[Folded, float], None]) -> Callable[[Group, float], None]:
-    """A step whose defects do not reach the other groups; nothing stays cached after one."""
-
-    def guarded(each: Group, deadline: float) -> None:
-        try:
-            step(each.folded, deadline)
-        except Exception as defect:
-            folded = each.folded
-            logger.exception("fold failed", machine=folded.machine, messages=len(folded.messages))
-            _executor.cache_clear()
-            folded.error, each.defect = defect, True
-
-    return guarded
+def _give_up(each: Group, defect: Exception) -> None:
+    """Tell of a defect that nobody foresaw; nothing stays cached after one."""
+    folded = each.folded
+    logger.exception("fold failed", machine=folded.machine, messages=len(folded.messages))
+    _executor.cache_clear()
+    folded.error, each.defect = defect, True
 
 
 def _release(each: Group) -> None:

@@ -1,7 +1,8 @@
 """Fold a group's messages into committed blocks, then bring the state table up to date.
 
 The state table may lag, but not for long: while it does, the group's last message is not
-acknowledged, and above a bound no further block is committed.
+acknowledged, and above a bound no further block is committed. While a backlog keeps batches full,
+it is left to lag on purpose, within narrower bounds: many writes to one key become one.
 
 What happens if the process dies, after each call to the outside:
 
@@ -24,15 +25,19 @@ a restore block's append    brings the state table up to it before it executes a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
+from typing import Any
 
 from blockfold.application.catch_up import Behind, CatchUp
 from blockfold.application.epoch import in_epoch
 from blockfold.application.flush import flush
+from blockfold.application.lanes import Call, Share, Steps, carry_out
 from blockfold.application.lost import check_not_lost
+from blockfold.application.prefetch import touched
 from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
 from blockfold.domain.apply import Guard, Runner, unguarded
@@ -72,6 +77,9 @@ class Folded:
         error: What stopped the fold before all messages were done; None if nothing did, or time.
         flush_error: What kept the state table behind; None if nothing did, or time.
         waits: Why nothing can be executed yet: the table is being brought up to a restore.
+        backlog: Whether the queue surely has more of the group.
+        cold: The machine was read from its stores: nothing was known of it, or not the newest.
+        deferred: The state table was left behind on purpose.
         tail: The machine as the last commit left it.
     """
 
@@ -86,6 +94,9 @@ class Folded:
     error: Exception | None = None
     flush_error: BlockfoldError | None = None
     waits: Behind | None = None
+    backlog: bool = False
+    cold: bool = False
+    deferred: bool = False
     tail: Tail | None = field(default=None, repr=False)
 
     @property
@@ -165,6 +176,7 @@ class Executor:
         deadline: float,
         flush_deadline: float | None = None,
         suspects: Collection[str] = (),
+        backlog: bool = False,
     ) -> Folded:
         """Commit and flush as much as can be done in time.
 
@@ -174,38 +186,51 @@ class Executor:
             deadline: When to stop executing, by the clock's ``monotonic``.
             flush_deadline: When to stop flushing; the same if None.
             suspects: Ids of those that may have ended their executors, see `Folded`.
+            backlog: Whether the queue surely has more of the machine.
 
         Returns:
             What was done. Trouble with a service is reported in it, not raised.
         """
-        folded = Folded(machine, messages, suspects)
-        self.commit(folded, deadline=deadline)
+        folded = Folded(machine, messages, suspects, backlog=backlog)
+        carry_out(self.commit(folded, Share(deadline)))
         self.flush(folded, deadline=deadline if flush_deadline is None else flush_deadline)
         return folded
 
-    def commit(self, folded: Folded, *, deadline: float) -> None:
-        """Commit as many of the messages that are left as can be done before the deadline.
+    def commit(self, folded: Folded, share: Share, *, short: int = -1) -> Steps:
+        """Commit as many of the messages that are left as can be done in time, call by call.
 
         Stops early, as if time were out, when the state table cannot be kept within its bounds.
+
+        Args:
+            folded: The messages.
+            share: Until when actions may be executed.
+            short: Pending writes up to which the state table is flushed, too; see `flush`.
         """
         folded.waits = None
         try:
-            folded.tail = self._tail(folded.machine, deadline)
+            yield from self._opened(folded, share)
             with ExitStack() as confinement:
-                self._commit(folded, deadline, confinement)
+                yield from self._commit(folded, share, short, confinement)
         except Behind as waits:
             self._tails.pop(folded.machine, None)
             folded.tail, folded.waits = None, waits
         except BlockfoldError as error:
             self.forget(folded.machine)
             folded.tail, folded.error = None, error
+        if folded.behind and not folded.deferred and folded.pending <= short:
+            yield lambda: self.flush(folded, deadline=share.until)
 
     def flush(self, folded: Folded, *, deadline: float) -> None:
         """Bring the state table up to what was committed, as far as can be done in time.
 
-        After trouble nothing is tried: the messages come again.
+        After trouble nothing is tried: the messages come again. Nor under a backlog, within the
+        bounds of the lag, by an executor that keeps up with the machine: it will be the next one
+        to fold it, and the fewer writes there will be.
         """
-        if folded.tail is not None and not folded.failed:
+        if folded.tail is None or folded.failed:
+            return
+        folded.deferred = self._is_deferred(folded, folded.tail)
+        if not folded.deferred:
             self._flush(folded, folded.tail, deadline)
 
     def forget(self, machine: str) -> None:
@@ -213,10 +238,19 @@ class Executor:
         self._tails.pop(machine, None)
         self._catch_up.forget(machine)
 
-    def _commit(self, folded: Folded, deadline: float, confinement: ExitStack) -> None:
+    def _is_deferred(self, folded: Folded, tail: Tail) -> bool:
+        if not folded.backlog or not folded.blocks or folded.left or folded.cold:
+            return False
+        return tail.may_lag(self.bounds, self.clock.monotonic())
+
+    def _commit(self, folded: Folded, share: Share, short: int, confinement: ExitStack) -> Steps:
         assert folded.tail is not None, "it was opened"
         tail, left = folded.tail, folded.left
         runner: Runner | None = None
+
+        def is_over() -> bool:
+            return self.clock.monotonic() >= share.until
+
         while True:
             sifted = sift(tail.head.marks, left)
             done = {message.id for message in sifted.done}
@@ -225,13 +259,15 @@ class Executor:
             folded.done |= done
             folded.replaced += sifted.replaced
             left = list(sifted.todo)
-            if not left or self.clock.monotonic() >= deadline:
+            if not left or is_over():
                 return
-            if tail.is_full(self.bounds) and not self._flush(folded, tail, deadline):
+            if tail.is_full(self.bounds) and not self._flush(folded, tail, share.until):
                 return
             suspects = list(takewhile(lambda each: each.id in folded.suspects, left))
             if suspects and self.confine is not None and runner is None:
                 runner = confinement.enter_context(self.confine())
+            if unknown := tail.unknown(touched(self.machine, suspects or left)):
+                yield partial(tail.fetch, unknown)
             block = execute(
                 self.machine,
                 tail.head,
@@ -240,21 +276,41 @@ class Executor:
                 suspects or left,
                 limits=self.limits,
                 guard=self.guard,
-                pressed=lambda: self.clock.monotonic() >= deadline,
+                pressed=is_over,
                 runner=runner if suspects else None,
             )
             try:
-                self.log.append(block)
+                yield partial(self._append, folded, block, left, share, short)
             except BlockConflict:
                 folded.conflicts += 1
-                for other in self.log.read(tail.head.machine, tail.head.number + 1):
+                folded.cold = True
+                others = yield partial(self._behind, tail)
+                for other in others:
                     tail.advance(other)
                 if tail.stale:
-                    tail = folded.tail = self._open(tail.head.machine, deadline)
-            else:
-                tail.advance(block)
-                folded.blocks.append(block)
+                    tail = folded.tail = yield from self._open(tail.head.machine, share)
             self._remember(tail)
+
+    def _append(
+        self, folded: Folded, block: Block, left: Sequence[Message], share: Share, short: int
+    ) -> None:
+        """Commit a block; if it was the last, and there is little to flush, do that at once.
+
+        Raises:
+            BlockConflict: Another writer was first.
+        """
+        assert folded.tail is not None, "it was opened"
+        self.log.append(block)
+        folded.tail.advance(block)
+        folded.blocks.append(block)
+        if _ends(block, left):
+            folded.done.update(message.id for message in left)
+            if folded.pending <= short:
+                self.flush(folded, deadline=share.until)
+
+    def _behind(self, tail: Tail) -> list[Block]:
+        """The blocks that others committed on top of a tail."""
+        return list(self.log.read(tail.head.machine, tail.head.number + 1))
 
     def _flush(self, folded: Folded, tail: Tail, deadline: float) -> bool:
         """Flush; whether the table stands at the head now."""
@@ -271,28 +327,35 @@ class Executor:
             folded.flush_error = error
             return False
 
-    def _tail(self, machine: str, deadline: float) -> Tail:
+    def _opened(self, folded: Folded, share: Share) -> Steps:
+        """Find a machine's tail in the cache, or read it."""
+        machine = folded.machine
         cached, confirmed = self._tails.get(machine, (None, 0.0))
         if cached is not None and self.clock.monotonic() - confirmed < CACHED_SECONDS:
-            return cached
+            folded.tail = cached
+            return
         self._tails.pop(machine, None)
-        tail = self._open(machine, deadline)
-        self._remember(tail)
-        return tail
+        folded.cold = True
+        folded.tail = yield from self._open(machine, share)
+        self._remember(folded.tail)
 
-    def _open(self, machine: str, deadline: float) -> Tail:
+    def _open(self, machine: str, share: Share) -> Generator[Call, Any, Tail]:
         """Read a machine from its stores; finish interrupted restores, and flush a long tail."""
-        tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
+        read = partial(Tail.open, machine, self.log, self.table, self.machines, self.bounds)
+        tail: Tail = yield read
         while tail.stale:  # another restore may come while this one is being finished
-            self._catch_up.run(machine, deadline=deadline)
-            tail = Tail.open(machine, self.log, self.table, self.machines, self.bounds)
+            self._catch_up.run(machine, deadline=share.until)
+            tail = yield read
         self._catch_up.forget(machine)
         if tail.head.number and not tail.registered:
             self._raise_epoch(tail)
         if tail.head.number == 0:
-            check_not_lost(self.archive, self.log, machine)
-            self.machines.register(machine, self.schedule)
+            yield partial(self._begin, machine)
         return tail
+
+    def _begin(self, machine: str) -> None:
+        check_not_lost(self.archive, self.log, machine)
+        self.machines.register(machine, self.schedule)
 
     def _raise_epoch(self, tail: Tail) -> None:
         """A machine whose record is lost goes on in the epoch that the archive knows."""
@@ -310,3 +373,10 @@ class Executor:
         while len(self._tails) > 1 and (len(self._tails) > CACHED_MACHINES or taken > CACHED_BYTES):
             _, (oldest, _) = self._tails.popitem(last=False)
             taken -= oldest.memory
+
+
+def _ends(block: Block, left: Sequence[Message]) -> bool:
+    """Whether nothing of the messages is left after a block."""
+    records = block.body.messages
+    whole = all(mark.next is None for mark in block.body.marks)
+    return whole and [each.id for each in records] == [each.id for each in left]

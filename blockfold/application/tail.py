@@ -38,12 +38,19 @@ class Bounds:
         chunk: Most writes between two looks at the clock.
         chunk_payload: Bytes of keys and values after which a chunk takes no further write. A
             partition of DynamoDB stores about 1 MB a second.
+        lag_blocks: Blocks that the table may lag on purpose, while there is a backlog. Who reads
+            the state reads these blocks, too.
+        lag_payload: Bytes of their bodies, likewise.
+        lag_seconds: For how long, likewise.
     """
 
     writes: int = 20_000
     payload: int = 16 * 1024 * 1024
     chunk: int = 250
     chunk_payload: int = 1024 * 1024
+    lag_blocks: int = 256
+    lag_payload: int = 2 * 1024 * 1024
+    lag_seconds: float = 10.0
 
 
 class Tail:
@@ -74,6 +81,7 @@ class Tail:
         self.known_bytes = 0
         self.unflushed_bytes = 0
         self._unflushed: deque[tuple[int, int]] = deque()
+        self._lags_since: float | None = None
         self._table = table
         self._known: Changes = {}
         self._without_row: set[str] = set()
@@ -132,6 +140,21 @@ class Tail:
         """Whether the state table must be brought up before another block is committed."""
         return len(self.pending) > bounds.writes or self.unflushed_bytes > bounds.payload
 
+    def may_lag(self, bounds: Bounds, now: float) -> bool:
+        """Whether the state table may be left behind a little longer.
+
+        Args:
+            bounds: How far.
+            now: The clock's ``monotonic``; the first call says when the lag began.
+        """
+        if self._lags_since is None:
+            self._lags_since = now
+        return (
+            len(self._unflushed) <= bounds.lag_blocks
+            and self.unflushed_bytes <= bounds.lag_payload
+            and now - self._lags_since <= bounds.lag_seconds
+        )
+
     def advance(self, block: Block) -> None:
         """Go on to the next block, whoever committed it.
 
@@ -166,6 +189,8 @@ class Tail:
         self.flushed = max(self.flushed, number)
         while self._unflushed and self._unflushed[0][0] <= self.flushed:
             self.unflushed_bytes -= self._unflushed.popleft()[1]
+        if not self._unflushed:
+            self._lags_since = None
 
     # -- Source ----------------------------------------------------------------------------
 
@@ -185,7 +210,7 @@ class Tail:
             else:
                 missing.append(key)
         if missing:
-            values.update(self._fetch(missing))
+            values.update(self.fetch(missing))
         return {key: value for key, value in values.items() if value is not None}
 
     def scan(self, prefix: str, after: str = FIRST) -> Iterator[tuple[str, Canonical]]:
@@ -205,9 +230,12 @@ class Tail:
             if value is not None:
                 yield key, value
 
-    # -- inside ------------------------------------------------------------------------------
+    def unknown(self, keys: Iterable[str]) -> list[str]:
+        """Those keys that only the state table can tell of."""
+        return [key for key in keys if key not in self.pending and key not in self._known]
 
-    def _fetch(self, keys: list[str]) -> Changes:
+    def fetch(self, keys: list[str]) -> Changes:
+        """Read unknown keys from the state table, together, and remember them."""
         rows = self._table.get(self.head.machine, keys)
         values: Changes = {}
         for key in keys:
@@ -217,6 +245,8 @@ class Tail:
             if row is None:
                 self._without_row.add(key)
         return values
+
+    # -- inside ------------------------------------------------------------------------------
 
     def _note(self, block: Block) -> None:
         self.stale = self.stale or block.body.origin is not None

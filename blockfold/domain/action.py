@@ -25,8 +25,7 @@ _REFUSED_DIGITS = 1_000
 _body_decoder = msgspec.json.Decoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True, gc=False):
     """A request that a machine may apply or reject.
 
     Attributes:
@@ -50,8 +49,7 @@ class Action:
         return fields if self.id is None else {**fields, "id": self.id}
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(msgspec.Struct, frozen=True, gc=False):
     """Something in a message that is no action.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -40,8 +39,7 @@ def unguarded() -> AbstractContextManager[object]:
     return nullcontext()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one action.
 
     Attributes:
@@ -56,7 +54,7 @@ class Verdict:
     outcome: Outcome
     reason: str | None = None
     environment: bool = False
-    changes: Changes = field(default_factory=dict)
+    changes: Changes = {}
     events: Sequence[Event] = ()
     died: bool = False
 

@@ -97,7 +97,7 @@ def check_key(key: object) -> str:
     """
     if not isinstance(key, str):
         raise LimitExceeded(f"a state key must be a string, not {type(key).__name__}")
-    size = len(_utf8(key))
+    size = _utf8_size(key)
     if not 1 <= size <= MAX_KEY_BYTES:
         raise LimitExceeded(
             f"a state key has 1 to {MAX_KEY_BYTES:,} bytes of UTF-8, this one {size:,}"
@@ -113,7 +113,7 @@ def normalise(value: object, depth: int = 0) -> Json:
     """
     kind = type(value)
     if kind is str:
-        _utf8(value)  # type: ignore[arg-type]
+        _utf8_size(value)  # type: ignore[arg-type]
         return value  # type: ignore[return-value]
     if kind is int:
         return _integer(value)  # type: ignore[arg-type]
@@ -155,20 +155,34 @@ def _container(value: dict[object, object] | list[object] | tuple[object, ...], 
     if depth > MAX_DEPTH:
         raise LimitExceeded(f"a value is nested at most {MAX_DEPTH} levels deep")
     if not isinstance(value, dict):
-        return [normalise(each, depth) for each in value]
-    result: dict[str, Json] = {}
-    for key, each in value.items():
-        if not isinstance(key, str):
-            raise LimitExceeded(f"object keys are strings, not {type(key).__name__}")
-        if not 1 <= len(_utf8(key)) <= MAX_NAME_BYTES:
-            raise LimitExceeded(f"an object key has 1 to {MAX_NAME_BYTES:,} bytes of UTF-8")
-        result[str.__str__(key)] = normalise(each, depth)
-    return result
+        return [each if _is_plain(each) else normalise(each, depth) for each in value]  # type: ignore[misc]
+    return {
+        _name(key): each if _is_plain(each) else normalise(each, depth)  # type: ignore[misc]
+        for key, each in value.items()
+    }
 
 
-def _utf8(text: str) -> bytes:
+def _is_plain(value: object) -> bool:
+    """Whether a value surely is normal as it is: what most values of most objects are."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii()  # type: ignore[attr-defined, no-any-return]
+    return kind is int and -_ALWAYS_SAFE < value < _ALWAYS_SAFE  # type: ignore[operator]
+
+
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise LimitExceeded(f"object keys are strings, not {type(key).__name__}")
+    if not 1 <= _utf8_size(key) <= MAX_NAME_BYTES:
+        raise LimitExceeded(f"an object key has 1 to {MAX_NAME_BYTES:,} bytes of UTF-8")
+    return str.__str__(key)
+
+
+def _utf8_size(text: str) -> int:
+    if text.isascii():
+        return len(text)
     try:
-        return text.encode()
+        return len(text.encode())
     except UnicodeEncodeError:
         raise LimitExceeded("a string holds a lone surrogate, which is no UTF-8") from None
 

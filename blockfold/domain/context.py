@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -31,8 +30,7 @@ class Event(msgspec.Struct, frozen=True):
     action: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Context:
+class Context(msgspec.Struct, kw_only=True, eq=False):
     """The recorded circumstances of one action: all that is not state and not arguments.
 
     Attributes:
@@ -54,7 +52,7 @@ class Context:
     id: str
     sender: str
     milliseconds: int
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = []
     emitted: int = 0
     _random: Random | None = None
 

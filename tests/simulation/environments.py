@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import _lru_cache_wrapper
@@ -202,6 +203,15 @@ class _Serial:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def submit(self, call: Callable[[], Any]) -> Future[Any]:
+        """The call's answer or error; it is made at once."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised when it is asked for
+            future.set_exception(error)
+        return future
+
     def map(self, work: Callable[[Any], Any], things: Iterable[Any]) -> Iterator[Any]:
         """The answers in order; an error stops nothing but is raised in its place."""
         todo = list(enumerate(things))
@@ -237,6 +247,8 @@ def _load(name: str) -> Any:
         "single_metric": _single_metric,
         "Adapters": lambda _settings: here().environment.adapters,
         "Settings": SimpleNamespace(from_environment=lambda: None),
+        "BATCH": 3,
+        "BUSY": 2,
     }
     for key, value in changes.items():
         if hasattr(module, key):
@@ -292,6 +304,7 @@ def simulated() -> Iterator[None]:
         "blockfold.adapters.backoff.time": sleeping,
         "blockfold.adapters.backoff.random": chance,
         "blockfold.adapters.dynamodb.blocks.ThreadPoolExecutor": _Serial,
+        "blockfold.application.lanes.ThreadPoolExecutor": _Serial,
         "blockfold.application.ship.ThreadPoolExecutor": _Serial,
         "blockfold.application.catch_up.CHUNK": CHUNK,
         "blockfold.application.catch_up.LOOK": 2,

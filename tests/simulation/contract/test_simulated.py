@@ -264,7 +264,7 @@ def test_what_is_not_simulated_is_refused(clients: SimClients) -> None:
             Statements=[{"Statement": 'SELECT * FROM "State"', "Parameters": []}]
         ),
         lambda: clients.s3.put_object(Bucket="b", Key="k", Body=b"", IfMatch="x"),
-        lambda: clients.sqs.send_message(QueueUrl="q", MessageBody="x", MessageAttributes={}),
+        lambda: clients.sqs.send_message(QueueUrl="q", MessageBody="x", MessageSystemAttributes={}),
     ]
     for call in calls:
         with pytest.raises(NotImplementedError):

@@ -63,6 +63,40 @@ def test_a_message_comes_with_what_is_known_of_it(backend: Backend, fifo: str) -
     assert int(attributes["SentTimestamp"]) <= int(attributes["ApproximateFirstReceiveTimestamp"])
 
 
+def test_a_message_comes_with_the_attributes_that_it_was_sent_with(
+    backend: Backend, fifo: str
+) -> None:
+    attributes: Any = {
+        "blockfold.producer": {"DataType": "String", "StringValue": "p-1/2"},
+        "blockfold.encoding": {"DataType": "String", "StringValue": "é"},
+    }
+    message = {"MessageBody": "x", "MessageGroupId": "m", "MessageAttributes": attributes}
+    sent = backend.sqs.send_message(QueueUrl=fifo, MessageDeduplicationId="1", **message)
+    batch = backend.sqs.send_message_batch(
+        QueueUrl=fifo, Entries=[{"Id": "0", "MessageDeduplicationId": "2", **message}]
+    )
+    digest = sent["MD5OfMessageAttributes"]
+    assert batch["Successful"][0]["MD5OfMessageAttributes"] == digest
+    received = backend.sqs.receive_message(
+        QueueUrl=fifo, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert [each["MessageAttributes"] for each in received] == [attributes] * 2
+    assert [each["MD5OfMessageAttributes"] for each in received] == [digest] * 2
+
+
+def test_attributes_that_nobody_asks_for_do_not_come(backend: Backend, fifo: str) -> None:
+    attributes: Any = {"a": {"DataType": "String", "StringValue": "1"}}
+    backend.sqs.send_message(
+        QueueUrl=fifo,
+        MessageBody="x",
+        MessageGroupId="m",
+        MessageDeduplicationId="1",
+        MessageAttributes=attributes,
+    )
+    (message,) = receive(backend, fifo)
+    assert "MessageAttributes" not in message
+
+
 def test_sequence_numbers_have_twenty_digits_and_grow(backend: Backend, fifo: str) -> None:
     numbers = [send(backend, fifo, "m", "x")["SequenceNumber"] for _ in range(5)]
     assert {len(number) for number in numbers} == {20}

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from random import Random
@@ -62,6 +62,7 @@ class Message:
         received: How often it was received.
         first: When it was received first, milliseconds since 1970.
         receipt: The handle of the last time that it was received; empty before the first.
+        named: The attributes that its sender gave it: name → text.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Message:
     received: int = 0
     first: int = 0
     receipt: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, str]:
         """Its attributes as SQS tells them."""
@@ -257,10 +259,13 @@ class Queue:
 class StandardQueue(Queue):
     """A queue without order, whose messages may wait before they come first."""
 
-    def send(self, body: str, sender: str, delay: int = 0) -> Message:
+    def send(
+        self, body: str, sender: str, delay: int = 0, named: Mapping[str, str] | None = None
+    ) -> Message:
         """Take a message, not to be received for `delay` seconds."""
         now = self.world.now()
-        message = Message(self._new_id(), body, sender, now, now + 1000 * delay)
+        visible = now + 1000 * delay
+        message = Message(self._new_id(), body, sender, now, visible, named=named or {})
         self.arrive(message)
         return message
 
@@ -286,13 +291,22 @@ class FifoQueue(Queue):
     _sequence: int = FIRST_SEQUENCE
     _known: dict[tuple[str, str], tuple[int, Message]] = field(default_factory=dict)
 
-    def send(self, body: str, sender: str, group: str, deduplication: str) -> Message:
+    def send(
+        self,
+        body: str,
+        sender: str,
+        group: str,
+        deduplication: str,
+        named: Mapping[str, str] | None = None,
+    ) -> Message:
         """Take a message, or find the one that was sent under the same id before."""
         now = self.world.now()
         time, known = self._known.get((group, deduplication), (0, None))
         if known is not None and now - time < WINDOW:
             return known
-        message = Message(self._new_id(), body, sender, now, now, group, deduplication)
+        message = Message(
+            self._new_id(), body, sender, now, now, group, deduplication, named=named or {}
+        )
         self.arrive(message)
         self._known[group, deduplication] = (now, message)
         return message
@@ -355,7 +369,15 @@ class Batch:
                     "receiptHandle": each.receipt,
                     "body": each.body,
                     "attributes": each.attributes(),
-                    "messageAttributes": {},
+                    "messageAttributes": {
+                        name: {
+                            "stringValue": text,
+                            "stringListValues": [],
+                            "binaryListValues": [],
+                            "dataType": "String",
+                        }
+                        for name, text in each.named.items()
+                    },
                     "md5OfBody": md5(each.body.encode()).hexdigest(),
                     "eventSource": "aws:sqs",
                     "eventSourceARN": self._queue.arn,
@@ -404,9 +426,19 @@ def _copy(message: Message) -> Message:
         message.received,
         message.first,
         message.receipt,
+        message.named,
     )
 
 
 def _again(message: Message, id_: str, sent: int) -> Message:
     """A message that goes into another queue, as if it had never been received."""
-    return Message(id_, message.body, message.sender, sent, 0, message.group, message.deduplication)
+    return Message(
+        id_,
+        message.body,
+        message.sender,
+        sent,
+        0,
+        message.group,
+        message.deduplication,
+        named=message.named,
+    )

@@ -22,6 +22,9 @@ ENTRIES = 10
 MESSAGE_BYTES = 1024 * 1024
 """The largest message, and the largest batch."""
 
+ATTRIBUTES = 10
+"""Attributes that a message may have."""
+
 LONGEST_DELAY = 900
 
 _LEGACY = "AWS.SimpleQueueService."
@@ -67,7 +70,7 @@ class Sqs(Client):
     @operation(
         "SendMessage",
         ("QueueUrl", "MessageBody"),
-        ("MessageGroupId", "MessageDeduplicationId", "DelaySeconds"),
+        ("MessageGroupId", "MessageDeduplicationId", "DelaySeconds", "MessageAttributes"),
     )
     @_refuses
     def send_message(self, call: Call) -> Answer:
@@ -79,15 +82,13 @@ class Sqs(Client):
     def send_message_batch(self, call: Call) -> Answer:
         """Send messages, in order, each by itself."""
         queue = self._queue(call)
-        if (
-            sum(len(each["MessageBody"].encode()) for each in call.params["Entries"])
-            > MESSAGE_BYTES
-        ):
+        if sum(map(_bytes_of, call.params["Entries"])) > MESSAGE_BYTES:
             raise QueueRefused(
                 f"{_LEGACY}BatchRequestTooLong",
                 f"Batch requests cannot be longer than {MESSAGE_BYTES} bytes.",
             )
         known = {"Id", "MessageBody", "MessageGroupId", "MessageDeduplicationId", "DelaySeconds"}
+        known |= {"MessageAttributes"}
         return self._batch(call, known, lambda entry: self._send(queue, entry))
 
     @operation(
@@ -98,6 +99,7 @@ class Sqs(Client):
             "VisibilityTimeout",
             "WaitTimeSeconds",
             "MessageSystemAttributeNames",
+            "MessageAttributeNames",
         ),
     )
     @_refuses
@@ -115,6 +117,14 @@ class Sqs(Client):
         names = call.params.get("MessageSystemAttributeNames", [])
         taken = self._queue(call).take(most, call.params.get("VisibilityTimeout"))
         messages = [_told(each, names) for each in taken]
+        wanted = call.params.get("MessageAttributeNames", [])
+        for message, each in zip(messages, taken, strict=True):
+            if named := {k: v for k, v in each.named.items() if k in wanted or "All" in wanted}:
+                message["MessageAttributes"] = {
+                    name: {"StringValue": text, "DataType": "String"}
+                    for name, text in named.items()
+                }
+                message["MD5OfMessageAttributes"] = _md5_of(named)
         return {"Messages": messages} if messages else {}
 
     @operation("DeleteMessage", ("QueueUrl", "ReceiptHandle"))
@@ -207,7 +217,8 @@ class Sqs(Client):
 
     def _send(self, queue: Queue, entry: dict[str, Any]) -> Answer:
         body: str = entry["MessageBody"]
-        _check_body(body)
+        named = _named(entry)
+        _check_body(body, _bytes_of(entry))
         group, deduplication = entry.get("MessageGroupId"), entry.get("MessageDeduplicationId")
         if isinstance(queue, FifoQueue):
             if group is None:
@@ -234,7 +245,7 @@ class Sqs(Client):
                         f"Message{name}Id can only include alphanumeric and punctuation "
                         "characters. 1 to 128 in length.",
                     )
-            message = queue.send(body, self._sender, group, deduplication)
+            message = queue.send(body, self._sender, group, deduplication, named)
         elif isinstance(queue, StandardQueue):
             if group is not None or deduplication is not None:
                 raise NotImplementedError("groups in a standard queue")
@@ -245,19 +256,57 @@ class Sqs(Client):
                     f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds "
                     "must be >= 0 and <= 900.",
                 )
-            message = queue.send(body, self._sender, delay)
+            message = queue.send(body, self._sender, delay, named)
         else:
             raise TypeError(f"{queue} is no queue")
         answer = {"MessageId": message.id, "MD5OfMessageBody": _md5(body)}
+        if named:
+            answer["MD5OfMessageAttributes"] = _md5_of(named)
         return {**answer, "SequenceNumber": message.sequence} if message.sequence else answer
 
 
-def _check_body(body: str) -> None:
+def _named(entry: dict[str, Any]) -> dict[str, str]:
+    """The attributes that a sender gives a message; texts alone."""
+    named: dict[str, str] = {}
+    for name, attribute in entry.get("MessageAttributes", {}).items():
+        if attribute.keys() != {"DataType", "StringValue"} or attribute["DataType"] != "String":
+            raise NotImplementedError(f"a message attribute like {attribute}")
+        if not attribute["StringValue"]:
+            raise QueueRefused(
+                "InvalidParameterValue",
+                f"Message (user) attribute '{name}' must contain a non-empty value of type "
+                "'String'.",
+            )
+        named[name] = attribute["StringValue"]
+    if len(named) > ATTRIBUTES:
+        raise NotImplementedError(f"{len(named)} message attributes")
+    return named
+
+
+def _bytes_of(entry: dict[str, Any]) -> int:
+    """A message's size as SQS counts it: attributes with their names, types and values."""
+    size = len(entry["MessageBody"].encode(errors="surrogatepass"))
+    for name, attribute in entry.get("MessageAttributes", {}).items():
+        size += sum(len(text.encode()) for text in (name, *attribute.values()))
+    return size
+
+
+def _md5_of(named: dict[str, str]) -> str:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation"""
+    packed = b""
+    for name, text in sorted(named.items()):
+        for each in (name, "String"):
+            packed += len(each.encode()).to_bytes(4, "big") + each.encode()
+        packed += b"\x01" + len(text.encode()).to_bytes(4, "big") + text.encode()
+    return md5(packed).hexdigest()
+
+
+def _check_body(body: str, size: int) -> None:
     if not body:
         raise QueueRefused(
             "MissingParameter", "The request must contain the parameter MessageBody."
         )
-    if len(body.encode(errors="surrogatepass")) > MESSAGE_BYTES:
+    if size > MESSAGE_BYTES:
         raise QueueRefused(
             "InvalidParameterValue",
             "One or more parameters are invalid. Reason: Message must be shorter than "
