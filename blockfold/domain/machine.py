@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -83,12 +84,14 @@ class ActionSpec:
         name: The action's type.
         reducer: The method.
         arguments: A msgspec struct type with one field for each argument.
+        decoder: What reads such a struct.
         keys: Patterns of keys that it will touch, with arguments in braces.
     """
 
     name: str
     reducer: Callable[..., None]
     arguments: type[msgspec.Struct]
+    decoder: msgspec.json.Decoder[msgspec.Struct]
     keys: tuple[str, ...] = ()
 
     def touched(self, args: Canonical) -> list[str]:
@@ -108,12 +111,12 @@ class ActionSpec:
             InvalidAction: One is missing, unknown, or of another type.
         """
         try:
-            checked = msgspec.json.decode(args, type=self.arguments)
+            checked = self.decoder.decode(args)
         except msgspec.ValidationError as error:
             raise InvalidAction(f"{self.name}: {error}") from None
         except RecursionError:
             raise InvalidAction(f"{self.name}: the arguments are nested too deeply") from None
-        return {name: getattr(checked, name) for name in self.arguments.__struct_fields__}
+        return msgspec.structs.asdict(checked)
 
 
 class Machine:
@@ -206,22 +209,23 @@ def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> Ac
     fields = [_field(where, each, hints) for each in arguments]
     try:
         struct = msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)
-        msgspec.json.Decoder(struct)
+        decoder = msgspec.json.Decoder(struct)
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"{where} has a type hint that cannot be checked: {error}") from error
     keys = getattr(reducer, _KEYS, ())
     _check_patterns(where, keys, [each.name for each in arguments])
-    return ActionSpec(name, reducer, struct, keys)
+    return ActionSpec(name, reducer, struct, decoder, keys)
 
 
 def _check_patterns(where: str, patterns: Sequence[str], arguments: Sequence[str]) -> None:
     for pattern in patterns:
         try:
-            fields = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None}
+            parsed = [field for _, field, _, _ in Formatter().parse(pattern) if field is not None]
         except ValueError as error:
             raise DefinitionError(
                 f"{where}: the keys {pattern!r} are no pattern: {error}"
             ) from error
+        fields = {re.split(r"[.\[]", field, maxsplit=1)[0] for field in parsed}
         if unknown := sorted(fields - set(arguments)):
             raise DefinitionError(
                 f"{where}: the keys {pattern!r} name {unknown[0]!r}, which is no argument",

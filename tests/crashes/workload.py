@@ -210,7 +210,8 @@ class Fleet:
         executor = self._executors.setdefault(place, self.stores.executor(self.faults))
         folded = None
         with suppress(Killed):
-            folded = executor.fold(self.stores.machine, messages, deadline=1.0)
+            backlog = len(messages) == BATCH
+            folded = executor.fold(self.stores.machine, messages, deadline=1.0, backlog=backlog)
         assert_sound(self.stores)
         if not self.faults.dead:
             return folded

@@ -211,3 +211,30 @@ def test_an_override_that_is_no_action_is_refused() -> None:
 
     with pytest.raises(DefinitionError, match=r"Quiet.close overrides an action"):
         Quiet.actions()
+
+
+def test_declared_keys_are_made_of_the_arguments() -> None:
+    class Guild(Machine):
+        @action(keys=("player/{name}", "guild/{guild.x}", "total"))
+        def join(self, state: State, context: Context, name: str, guild: Point) -> None: ...
+
+        @action
+        def leave(self, state: State, context: Context, name: str) -> None: ...
+
+    join = Guild.find("join")
+    args = encode({"name": "ann", "guild": {"x": 3}})
+    assert join.touched(args) == ["player/ann", "guild/3", "total"]
+    assert join.touched(encode({"name": 7})) == [], "invalid arguments touch nothing"
+    assert Guild.find("leave").touched(encode({"name": "ann"})) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"), [("a/{nobody}", "'nobody', which is no argument"), ("a/{", "no pattern")]
+)
+def test_declared_keys_that_cannot_be_made_are_told_at_once(keys: str, words: str) -> None:
+    class Wrong(Machine):
+        @action(keys=keys)
+        def act(self, state: State, context: Context, name: str) -> None: ...
+
+    with pytest.raises(DefinitionError, match=words):
+        Wrong.actions()
