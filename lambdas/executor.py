@@ -24,6 +24,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
 
+from blockfold.adapters.envelope import unseal
 from blockfold.adapters.payloads import reading, text
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.execute import Executor, Folded
@@ -203,13 +204,20 @@ def _release(each: Group) -> None:
 
 
 def _message(record: SQSRecord) -> Message:
+    named = record.raw_event.get("messageAttributes") or {}
+    opened = unseal(
+        record.body, {name: each.get("stringValue") or "" for name, each in named.items()}
+    )
     return Message(
         id=record.message_id,
-        body=record.body,
+        body=opened.body,
         queue=record.event_source_arn,
         sequence=record.attributes.sequence_number or "0",
         sent=int(record.attributes.sent_timestamp),
         sender=record.attributes.sender_id,
+        producer=opened.producer,
+        count=opened.count,
+        spoiled=opened.spoiled,
     )
 
 
@@ -217,6 +225,9 @@ def _count(folded: Folded) -> None:
     metrics.add_metric("Blocks", MetricUnit.Count, len(folded.blocks))
     metrics.add_metric("Conflicts", MetricUnit.Count, folded.conflicts)
     metrics.add_metric("Repeated", MetricUnit.Count, folded.repeated)
+    if folded.gaps:
+        missing = sum(gap.last - gap.first + 1 for gap in folded.gaps)
+        metrics.add_metric("Missing", MetricUnit.Count, missing)
     for block in folded.blocks:
         for outcome, count in block.outcomes.items():
             metrics.add_metric(outcome.capitalize(), MetricUnit.Count, count)
@@ -227,7 +238,7 @@ def _count(folded: Folded) -> None:
 
 
 def _tell(folded: Folded) -> None:
-    trouble = folded.error or folded.flush_error or folded.replaced
+    trouble = folded.error or folded.flush_error or folded.replaced or folded.gaps
     log = logger.warning if trouble else logger.info
     log(
         "folded",
@@ -241,6 +252,8 @@ def _tell(folded: Folded) -> None:
         flush_error=str(folded.flush_error) if folded.flush_error else None,
         waits=str(folded.waits) if folded.waits else None,
         pending=folded.pending or None,
+        deferred=folded.deferred or None,
         confined=len(folded.suspects) or None,
         replaced_queues=folded.replaced or None,
+        missing=[str(gap) for gap in folded.gaps] or None,
     )

@@ -15,7 +15,7 @@ Litres = Annotated[int, Meta(ge=1, le=1_000)]
 class Forest(Machine):
     """A forest: one key ``tree/<name>`` for each standing tree, and ``cut`` counts the others."""
 
-    @action
+    @action(keys="tree/{tree}")
     def plant(
         self, state: State, context: Context, tree: TreeName, species: Literal["oak", "pine"]
     ) -> None:
@@ -29,14 +29,14 @@ class Forest(Machine):
             "litres": 0,
         }
 
-    @action
+    @action(keys="tree/{tree}")
     def water(self, state: State, context: Context, tree: TreeName, litres: Litres = 10) -> None:
         """Give a tree water."""
         if f"tree/{tree}" not in state:
             raise Reject(f"no tree named {tree} stands here")
         state[f"tree/{tree}"]["litres"] += litres
 
-    @action
+    @action(keys="tree/{tree}")
     def cut(self, state: State, context: Context, tree: TreeName) -> None:
         """Fell a tree and say so."""
         if f"tree/{tree}" not in state:

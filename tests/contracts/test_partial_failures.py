@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -121,6 +123,11 @@ def rows(count: int) -> list[Row]:
 
 
 class TestStateTable:
+    @pytest.fixture(autouse=True)
+    def one_lane(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Requests one after the other, for tests that look at their order."""
+        monkeypatch.setattr(state, "LANES", 1)
+
     def flaky(
         self, on: Adapters, operation: str, injections: list[Injection] | Iterator[Injection]
     ) -> tuple[DynamoStateTable, Injecting]:
@@ -191,6 +198,23 @@ class TestStateTable:
             Row(write.key, write.value, 1) for write in writes
         ]
         assert [len(request["Statements"]) for request in client.requests[:2]] == [22, 4]
+
+    def test_requests_of_one_write_are_under_way_together(
+        self, ministack: Adapters, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(state, "LANES", 3)
+        together = threading.Barrier(3)
+
+        def wait(**_: Any) -> None:
+            together.wait(timeout=20)
+
+        events, machine = ministack.clients.dynamodb.meta.events, new_machine()
+        events.register("before-send.dynamodb.BatchExecuteStatement", wait)
+        try:
+            ministack.table.write(machine, [replace(each, new=True) for each in writes(60)])
+        finally:
+            events.unregister("before-send.dynamodb.BatchExecuteStatement", wait)
+        assert list(ministack.table.scan(machine)) == rows(60)
 
     def test_small_values_go_25_together(self, ministack: Adapters) -> None:
         table, client = self.flaky(ministack, "batch_execute_statement", [])

@@ -304,6 +304,7 @@ def simulated() -> Iterator[None]:
         "blockfold.adapters.backoff.time": sleeping,
         "blockfold.adapters.backoff.random": chance,
         "blockfold.adapters.dynamodb.blocks.ThreadPoolExecutor": _Serial,
+        "blockfold.adapters.dynamodb.state.ThreadPoolExecutor": _Serial,
         "blockfold.application.lanes.ThreadPoolExecutor": _Serial,
         "blockfold.application.ship.ThreadPoolExecutor": _Serial,
         "blockfold.application.catch_up.CHUNK": CHUNK,

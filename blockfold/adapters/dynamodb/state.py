@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, islice, repeat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -44,6 +45,9 @@ KEYS = 100
 TOMBSTONE_SECONDS = 7 * 24 * 3600
 """How long a tombstone fences off delayed writers before DynamoDB's TTL removes it."""
 
+LANES = 4
+"""Requests of a write that are under way at once: each takes milliseconds, most of them waiting."""
+
 GUESSES = 3
 """Rounds without a wait: a wrong guess about a row costs one, a race with another writer two."""
 
@@ -54,6 +58,9 @@ _WORST_GROWTH = 8
 _PERMANENT = {"ValidationError", "AccessDenied", "ResourceNotFound"}
 
 _T = TypeVar("_T")
+
+_Request: TypeAlias = "list[tuple[Write, bool, BatchStatementRequestTypeDef]]"
+"""Writes, whether each is an insert, and its statement."""
 
 
 class DynamoStateTable:
@@ -150,8 +157,7 @@ class DynamoStateTable:
         for round_ in count(1):
             again: list[tuple[Write, bool]] = []
             trouble = ""
-            for chunk in self._requests(machine, todo):
-                answers = self._batch(machine, [statement for _, _, statement in chunk])
+            for chunk, answers in self._sent(machine, self._requests(machine, todo)):
                 for (write, insert, _), answer in zip(chunk, answers, strict=True):
                     verdict = self._judge(machine, answer, write, insert)
                     if verdict is not None:
@@ -163,11 +169,9 @@ class DynamoStateTable:
                 backoff.wait(trouble or "rows come and go")
             todo = again
 
-    def _requests(
-        self, machine: str, todo: Iterable[tuple[Write, bool]]
-    ) -> Iterator[list[tuple[Write, bool, BatchStatementRequestTypeDef]]]:
+    def _requests(self, machine: str, todo: Iterable[tuple[Write, bool]]) -> Iterator[_Request]:
         """The writes with their statements, as many together as one request takes."""
-        chunk: list[tuple[Write, bool, BatchStatementRequestTypeDef]] = []
+        chunk: _Request = []
         size = 0
         for write, insert in todo:
             statement = self._statement(machine, write, insert)
@@ -179,6 +183,23 @@ class DynamoStateTable:
             size += more
         if chunk:
             yield chunk
+
+    def _sent(
+        self, machine: str, requests: Iterator[_Request]
+    ) -> Iterator[tuple[_Request, list[BatchStatementResponseTypeDef]]]:
+        """Each request with its answers. Several are sent at once: their keys are different."""
+
+        def send(chunk: _Request) -> list[BatchStatementResponseTypeDef]:
+            return self._batch(machine, [statement for _, _, statement in chunk])
+
+        some = list(islice(requests, LANES))
+        if len(some) == 1 < LANES:  # there are no more: a pool would only take time
+            yield some[0], send(some[0])
+            return
+        with ThreadPoolExecutor(LANES) as lanes:
+            while some:
+                yield from zip(some, lanes.map(send, some), strict=True)
+                some = list(islice(requests, LANES))
 
     def _batch(
         self, machine: str, statements: list[BatchStatementRequestTypeDef]
