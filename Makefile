@@ -14,7 +14,7 @@ MINUTES ?= 3
 SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: bot bot-ngircd bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak soak-properties soak-stack clean
+.PHONY: bot bot-ngircd bench bench-restore bench-snapshots help setup run test check format up down synth deploy test-deploy soak soak-properties soak-stack clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ soak-properties: setup ## Run the property tests and the fuzzing with many more 
 
 soak-stack: setup ## Kill, freeze and cut off the processes of a local stack for MINUTES
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+bench: setup ## Run it beside castore, eventsourcing and a naive handler; write docs/benchmarks.md
+	@$(BIN)/python -m bench.compare
 
 bench-restore: setup ## Measure restores beside bare requests, on an emulator, and their memory
 	$(BIN)/python -m bench.restore

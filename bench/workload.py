@@ -53,7 +53,7 @@ class Workload:
     steps: tuple[Step, ...]
 
     def only(self, wanted: Callable[[int, Step], bool]) -> Workload:
-        """The same with fewer actions, those of which position and step are wanted."""
+        """The same with fewer actions: those whose position and step are wanted."""
         kept = tuple(step for at, step in enumerate(self.steps) if wanted(at, step))
         return replace(self, steps=kept)
 

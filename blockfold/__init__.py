@@ -1,6 +1,7 @@
 """Blockfold: a serverless state machine on AWS that remembers everything.
 
-What runs a machine in this process, and typed records, are imported when they are first asked for.
+What runs a machine in this process, typed records and producers are imported when they are first
+asked for.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from blockfold.domain.state import State
 
 if TYPE_CHECKING:
     from blockfold.adapters.manual_clock import ManualClock
+    from blockfold.producer import AsyncProducer, Producer
     from blockfold.recorders import FileRecorder, MemoryRecorder
     from blockfold.records import Record
     from blockfold.runtime import AsyncRuntime, JsonlChannel, MemoryChannel, Runtime
 
 __all__ = [
     "Action",
+    "AsyncProducer",
     "AsyncRuntime",
     "Block",
     "BlockfoldError",
@@ -38,6 +41,7 @@ __all__ = [
     "MemoryChannel",
     "MemoryRecorder",
     "Message",
+    "Producer",
     "Record",
     "Reject",
     "Runtime",
@@ -49,12 +53,14 @@ __all__ = [
 __version__ = "0.1.0"
 
 _LATER = {
+    "AsyncProducer": "blockfold.producer",
     "AsyncRuntime": "blockfold.runtime",
     "FileRecorder": "blockfold.recorders",
     "JsonlChannel": "blockfold.runtime",
     "ManualClock": "blockfold.adapters.manual_clock",
     "MemoryChannel": "blockfold.runtime",
     "MemoryRecorder": "blockfold.recorders",
+    "Producer": "blockfold.producer",
     "Record": "blockfold.records",
     "Runtime": "blockfold.runtime",
 }

@@ -1,52 +1,53 @@
-"""Wiring: settings → adapters → use cases. The only module that knows them all."""
+"""Wiring: settings → adapters → use cases. The only module that knows them all.
+
+What the executor does not need is imported where it is made: its cold starts are waited for.
+"""
 
 from __future__ import annotations
 
 import importlib
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockfold.adapters.archive import ObjectArchive
 from blockfold.adapters.archived_log import ArchivedBlockLog
-from blockfold.adapters.bodies import ObjectBodies
-from blockfold.adapters.bucket_log import bucket_log
-from blockfold.adapters.checks import SqsChecks
 from blockfold.adapters.clients import Clients
-from blockfold.adapters.confined.runner import confined
 from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoStateTable
-from blockfold.adapters.dynamodb.erase import DynamoEraser
-from blockfold.adapters.eventbridge import EventBridgeBus
 from blockfold.adapters.s3 import S3ObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.adapters.system import AlarmGuard, SystemClock
-from blockfold.application.announce import Announcer
-from blockfold.application.checks import Checker
-from blockfold.application.compact import Compactor
-from blockfold.application.delete import Deleter
-from blockfold.application.drill import Drill
-from blockfold.application.dump import Dumper
 from blockfold.application.execute import Executor
-from blockfold.application.export import Exporter
-from blockfold.application.frames import Stepper
-from blockfold.application.import_state import Importer
-from blockfold.application.inspect_bucket import Bucket
-from blockfold.application.kept_settings import KeptSettings
-from blockfold.application.prune import Pruner
-from blockfold.application.read import Reader
-from blockfold.application.rebuild import Rebuilder
-from blockfold.application.repair import Repairer
-from blockfold.application.restore import Restorer
-from blockfold.application.ship import Shipper
-from blockfold.application.travel import Traveller
-from blockfold.application.verify import Verifier
+from blockfold.domain.apply import Runner
 from blockfold.domain.errors import Corrupted, Misconfigured
 from blockfold.domain.machine import Machine
 from blockfold.domain.schedule import Schedule
 from blockfold.ports import ObjectStore
 from blockfold.settings import Settings
+
+if TYPE_CHECKING:
+    from blockfold.adapters.checks import SqsChecks
+    from blockfold.adapters.dynamodb.erase import DynamoEraser
+    from blockfold.adapters.eventbridge import EventBridgeBus
+    from blockfold.application.announce import Announcer
+    from blockfold.application.checks import Checker
+    from blockfold.application.compact import Compactor
+    from blockfold.application.delete import Deleter
+    from blockfold.application.drill import Drill
+    from blockfold.application.dump import Dumper
+    from blockfold.application.export import Exporter
+    from blockfold.application.frames import Stepper
+    from blockfold.application.import_state import Importer
+    from blockfold.application.prune import Pruner
+    from blockfold.application.read import Reader
+    from blockfold.application.rebuild import Rebuilder
+    from blockfold.application.repair import Repairer
+    from blockfold.application.restore import Restorer
+    from blockfold.application.ship import Shipper
+    from blockfold.application.verify import Verifier
 
 
 class Adapters:
@@ -75,6 +76,8 @@ class Adapters:
     @cached_property
     def bus(self) -> EventBridgeBus:
         """The event bus."""
+        from blockfold.adapters.eventbridge import EventBridgeBus
+
         return EventBridgeBus(self.clients.events, self.settings.event_bus)
 
     @cached_property
@@ -84,6 +87,8 @@ class Adapters:
         Raises:
             Misconfigured: The settings do not name it.
         """
+        from blockfold.adapters.checks import SqsChecks
+
         if not self.settings.checks_queue:
             raise Misconfigured(
                 "the environment lacks BLOCKFOLD_CHECKS_QUEUE_URL",
@@ -119,6 +124,8 @@ class Adapters:
     @cached_property
     def eraser(self) -> DynamoEraser:
         """What deletes from the tables."""
+        from blockfold.adapters.dynamodb.erase import DynamoEraser
+
         return DynamoEraser(
             self.clients.dynamodb,
             blocks=self.settings.blocks_table,
@@ -143,11 +150,17 @@ def actions_queue(adapters: Adapters) -> SqsQueue:
 
 def reader(adapters: Adapters) -> Reader:
     """The reader of a stack."""
+    from blockfold.application.read import Reader
+
     return Reader(adapters.archived_log, adapters.table, adapters.machines, adapters.snapshots)
 
 
 def verifier(adapters: Adapters) -> Verifier:
     """The verifier of a stack."""
+    from blockfold.adapters.bodies import ObjectBodies
+    from blockfold.application.inspect_bucket import Bucket
+    from blockfold.application.verify import Verifier
+
     return Verifier(
         adapters.archived_log,
         adapters.table,
@@ -164,6 +177,10 @@ def repairer(adapters: Adapters, objects: ObjectStore) -> Repairer:
         adapters: The stack's ports.
         objects: The bucket, or an `OverlayObjectStore` over it for a dry run.
     """
+    from blockfold.adapters.bodies import ObjectBodies
+    from blockfold.application.inspect_bucket import Bucket
+    from blockfold.application.repair import Repairer
+
     archive, snapshots = ObjectArchive(objects), ObjectSnapshots(objects)
     live = DynamoBlockLog(adapters.clients.dynamodb, adapters.settings.blocks_table, objects)
     return Repairer(
@@ -178,27 +195,40 @@ def repairer(adapters: Adapters, objects: ObjectStore) -> Repairer:
 
 def exporter(adapters: Adapters) -> Exporter:
     """The exporter of a stack."""
+    from blockfold.application.export import Exporter
+    from blockfold.application.travel import Traveller
+
     return Exporter(Traveller(adapters.archived_log, adapters.snapshots))
 
 
 def stepper(adapters: Adapters) -> Stepper:
     """What steps through blocks of a stack, each action within the usual time."""
+    from blockfold.application.frames import Stepper
+    from blockfold.application.travel import Traveller
+
     guard = AlarmGuard(adapters.settings.action_seconds)
     return Stepper(Traveller(adapters.archived_log, adapters.snapshots), guard)
 
 
 def announcer(adapters: Adapters) -> Announcer:
     """The announcer of a stack."""
+    from blockfold.application.announce import Announcer
+
     return Announcer(adapters.machines, adapters.bus, adapters.checks)
 
 
 def shipper(adapters: Adapters) -> Shipper:
     """The archiver of a stack."""
+    from blockfold.application.ship import Shipper
+
     return Shipper(adapters.archive)
 
 
 def compactor(adapters: Adapters) -> Compactor:
     """What keeps the archive of a stack whole, from the Blocks table by itself."""
+    from blockfold.application.compact import Compactor
+    from blockfold.application.kept_settings import KeptSettings
+
     kept = KeptSettings(adapters.objects)
     return Compactor(adapters.log, adapters.archive, adapters.machines, adapters.clock, kept)
 
@@ -215,6 +245,9 @@ def dumper(adapters: Adapters, passed: Callable[[Corrupted], None] = log_damage)
         adapters: The stack's ports.
         passed: Told of each damaged manifest that is passed over.
     """
+    from blockfold.application.dump import Dumper
+    from blockfold.application.kept_settings import KeptSettings
+
     return Dumper(
         adapters.archived_log,
         adapters.machines,
@@ -227,16 +260,22 @@ def dumper(adapters: Adapters, passed: Callable[[Corrupted], None] = log_damage)
 
 def checker(adapters: Adapters, passed: Callable[[Corrupted], None] = log_damage) -> Checker:
     """What looks whether a policy calls for a snapshot; see `dumper`."""
+    from blockfold.application.checks import Checker
+
     return Checker(dumper(adapters, passed), adapters.checks)
 
 
 def importer(adapters: Adapters) -> Importer:
     """What brings states from outside into a stack."""
+    from blockfold.application.import_state import Importer
+
     return Importer(adapters.log, adapters.snapshots, adapters.archive)
 
 
 def pruner(adapters: Adapters) -> Pruner:
     """The pruner of a stack, on the Blocks table by itself."""
+    from blockfold.application.prune import Pruner
+
     return Pruner(
         log=adapters.log,
         machines=adapters.machines,
@@ -249,6 +288,8 @@ def pruner(adapters: Adapters) -> Pruner:
 
 def restorer(adapters: Adapters) -> Restorer:
     """The restorer of a stack."""
+    from blockfold.application.restore import Restorer
+
     return Restorer(
         log=adapters.archived_log,
         table=adapters.table,
@@ -278,8 +319,14 @@ def executor(adapters: Adapters) -> Executor:
         schedule=Schedule.new(settings.count, settings.policy),
         guard=AlarmGuard(settings.action_seconds),
         archive=adapters.archive,
-        confine=partial(confined, settings.action_seconds),
+        confine=partial(_confined, settings.action_seconds),
     )
+
+
+def _confined(seconds: float) -> AbstractContextManager[Runner]:
+    from blockfold.adapters.confined.runner import confined
+
+    return confined(seconds)
 
 
 def rebuilder(adapters: Adapters, schedule: Schedule) -> Rebuilder:
@@ -289,6 +336,8 @@ def rebuilder(adapters: Adapters, schedule: Schedule) -> Rebuilder:
         adapters: The stack's ports.
         schedule: The dumper schedule of a machine whose settings were never kept.
     """
+    from blockfold.application.rebuild import Rebuilder
+
     return Rebuilder(
         live=adapters.log,
         log=adapters.archived_log,
@@ -305,6 +354,8 @@ def rebuilder(adapters: Adapters, schedule: Schedule) -> Rebuilder:
 
 def deleter(adapters: Adapters) -> Deleter:
     """What deletes machines."""
+    from blockfold.application.delete import Deleter
+
     return Deleter(
         live=adapters.log,
         archive=adapters.archive,
@@ -318,6 +369,9 @@ def deleter(adapters: Adapters) -> Deleter:
 
 def drill(adapters: Adapters) -> Drill:
     """What rehearses rebuilds."""
+    from blockfold.adapters.bucket_log import bucket_log
+    from blockfold.application.drill import Drill
+
     return Drill(
         live=adapters.log,
         bucket_log=lambda head: bucket_log(head, adapters.archive),

@@ -6,7 +6,7 @@ Needs get of objects below ``machines/``, and put to store one.
 from __future__ import annotations
 
 from blockfold.adapters.archive import ZSTD_LEVEL
-from blockfold.adapters.dynamodb.items import pack, unpack
+from blockfold.adapters.dynamodb.packing import pack, unpack
 from blockfold.adapters.packed_lines import LinePacker
 from blockfold.domain.block import Block, payload_hash
 from blockfold.domain.errors import Corrupted
@@ -36,7 +36,7 @@ class ObjectBodies:
     def store(self, block: Block) -> None:
         """See `Bodies.store`."""
         key = body_key(block.machine, block.number, block.header.body)
-        self._objects.replace(key, pack(block.payload, key))
+        self._objects.replace(key, pack(block.payload, key, dictionary=False))
 
     def mark(self, segment: Segment) -> None:
         """See `Bodies.mark`."""

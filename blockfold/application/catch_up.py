@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from blockfold.application.caught_up import Behind, CaughtUp, Counts, Filled
+from blockfold.application.counters import Counters
 from blockfold.application.difference import compare
 from blockfold.application.flush import unstored
 from blockfold.application.history import origin_manifest
@@ -152,6 +153,7 @@ class _Run:
         self._machine = machine
         self._deadline = 0.0
         self._flushed = 0
+        self._counters = Counters(machine, ports.table)
         self._pauses = self._work()
 
     def go_on(self, deadline: float) -> bool:
@@ -178,11 +180,12 @@ class _Run:
                 yield from self._flush(pending)
                 while self._is_late():  # nothing is begun without time
                     yield
+            self._counters.note(block)
             if block.body.origin is None:
                 for key, value in block.body.changes.items():
                     pending[key] = Write(key, value, block.number)
                 self.result.number = block.number
-                if len(pending) >= CHUNK:
+                if len(pending) + len(self._counters) >= CHUNK:
                     yield from self._flush(pending)
                 continue
             yield from self._flush(pending)
@@ -201,6 +204,7 @@ class _Run:
 
     def _raise_flushed(self) -> None:
         if self.result.number > self._flushed:
+            self._counters.store(self.result.number, len(self._counters))
             self._ports.machines.raise_watermark(self._machine, "flushed", self.result.number)
             self._flushed = self.result.number
 

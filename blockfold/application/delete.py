@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from blockfold.application.counters import partition_of
 from blockfold.application.drill import scratch_of
 from blockfold.application.lost import GONE
 from blockfold.application.rebuild import Progress, archived_head, ignore, machines_in
@@ -59,7 +60,7 @@ class DeletePlan:
         machine: The machine's id.
         head: Its newest block; 0 if there is none.
         blocks: Blocks in the table, about: some of the pruned ones may still be there.
-        rows: Rows of the state table, tombstones included.
+        rows: Rows of the state table, tombstones and counters of producers included.
         objects: Objects in its folder.
         bytes: Their size.
         heirs: The machines that were forked from it.
@@ -141,7 +142,8 @@ class Deleter:
         record, newest = self.machines.get(machine), self.live.head(machine)
         oldest = next(iter(self.live.read(machine, 1)), None)
         stored = [each.bytes for each in self.objects.list(machine_prefix(machine))]
-        rows = sum(1 for _ in self.table.scan(machine))
+        partitions = (machine, partition_of(machine))
+        rows = sum(1 for each in partitions for _ in self.table.scan(each))
         if record is None and newest is None and not stored and not rows:
             raise NotFound(
                 f"there is no machine {machine!r}", hint="`blockfold machines` lists all"
@@ -173,8 +175,9 @@ class Deleter:
         record = self.machines.get(machine) or MachineRecord(machine)
         self.machines.put(replace(record, flushed=GONE, restoring=None))
         late = not self._is_archived(machine)
-        self.eraser.erase_state(scratch_of(machine))
-        rows = self.eraser.erase_state(machine)
+        for scratch in (scratch_of(machine), partition_of(scratch_of(machine))):
+            self.eraser.erase_state(scratch)
+        rows = sum(map(self.eraser.erase_state, (machine, partition_of(machine))))
         progress("rows", rows)
         blocks = self.eraser.erase_blocks(machine)
         progress("blocks", blocks)

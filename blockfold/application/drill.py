@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 
+from blockfold.application.counter_rows import CounterFold, put_back
+from blockfold.application.counters import partition_of
 from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.rebuild import Progress, archived_head, ignore, oldest_kept
 from blockfold.application.writers import last_writers, rows_of
@@ -63,7 +65,7 @@ class Drilled:
             `BLOCK_SECONDS` for each block that would go back.
         seconds: What was measured: from the archive to rows that were read back and checked.
         blocks: Blocks that were read.
-        rows: Rows that were written and read back, tombstones included.
+        rows: Rows that were written and read back, tombstones and counters of producers included.
         findings: What is wrong.
         skipped: Why the rows were not rebuilt; empty if they were.
     """
@@ -166,7 +168,7 @@ class Drill:
         work = _Work(self, head, deadline, progress)
         skipped = self._too_large(head, deadline)
         if not skipped:
-            self.eraser.erase_state(work.scratch)
+            work.clean_up()
             try:
                 findings += work.rehearse()
             except _OutOfTime:
@@ -174,7 +176,7 @@ class Drill:
             except (Corrupted, NotFound) as error:
                 findings.append(str(error))
             finally:
-                self.eraser.erase_state(work.scratch)
+                work.clean_up()
         back = head.number - oldest_kept(record or MachineRecord(machine), head.number) + 1
         return Drilled(
             machine=machine,
@@ -258,10 +260,16 @@ class _Work:
         self.seconds = 0.0
         self.blocks = 0
         self.rows = 0
+        self._counters = CounterFold()
         self._drill = drill
         self._head = head
         self._deadline = deadline
         self._progress = progress
+
+    def clean_up(self) -> None:
+        """Delete the scratch rows."""
+        for partition in (self.scratch, partition_of(self.scratch)):
+            self._drill.eraser.erase_state(partition)
 
     def rehearse(self) -> list[str]:
         """Write the rows and read them back; what is wrong.
@@ -280,12 +288,17 @@ class _Work:
             drill.table.write(self.scratch, writes)
             self.rows += len(chunk)
             self._progress("rows", self.rows)
-        findings = self._compare(writers)
+        written, _ = put_back(
+            drill.table, drill.eraser, self.scratch, self._counters, self._look_at_the_clock
+        )
+        self.rows += written
+        findings = [*self._compare(writers), *self._compare_counters()]
         self.seconds = drill.clock.monotonic() - began
         return findings
 
-    def _read(self, _block: Block) -> None:
+    def _read(self, block: Block) -> None:
         self._look_at_the_clock()
+        self._counters.note(block)
         self.blocks += 1
         self._progress("read", self.blocks)
 
@@ -313,6 +326,12 @@ class _Work:
         if foreign:
             findings.append(f"{foreign:,} rebuilt rows name another block than wrote them")
         return findings
+
+    def _compare_counters(self) -> list[str]:
+        found = list(self._drill.table.scan(partition_of(self.scratch)))
+        if found == list(self._counters.rows()):
+            return []
+        return [f"{len(found):,} counters of producers were read back otherwise than written"]
 
     def _look_at_the_clock(self) -> None:
         if self._drill.clock.monotonic() >= self._deadline:

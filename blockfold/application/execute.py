@@ -14,6 +14,7 @@ spilling a body to S3       writes the same object again or another; an unnamed 
 committing a block          finds the head's marks and skips what the block holds
 some of the state writes    reads what is stored of the unflushed blocks, and writes the rest
 all state writes            as above, and nothing is left to write
+storing counters            finds rows that name the last block they count
 raising ``flushed``         has nothing to make up for up to that block
 before the acknowledgement  gets the messages again and skips them by the marks
 executing an action,        starts anew; a group that was delivered thrice has each of its actions
@@ -33,11 +34,13 @@ from itertools import takewhile
 from typing import Any
 
 from blockfold.application.catch_up import Behind, CatchUp
+from blockfold.application.counters import Gap
 from blockfold.application.epoch import in_epoch
 from blockfold.application.flush import flush
 from blockfold.application.lanes import Call, Share, Steps, carry_out
 from blockfold.application.lost import check_not_lost
 from blockfold.application.prefetch import touched
+from blockfold.application.rivals import Rivals
 from blockfold.application.tail import Bounds, Tail
 from blockfold.domain.action import Message
 from blockfold.domain.apply import Guard, Runner, unguarded
@@ -74,6 +77,7 @@ class Folded:
         repeated: Messages that stood in blocks before.
         conflicts: How often another writer was first.
         replaced: Queues that were deleted and created again.
+        gaps: Messages of idempotent producers that never came; later ones stand in blocks now.
         error: What stopped the fold before all messages were done; None if nothing did, or time.
         flush_error: What kept the state table behind; None if nothing did, or time.
         waits: Why nothing can be executed yet: the table is being brought up to a restore.
@@ -91,6 +95,7 @@ class Folded:
     repeated: int = 0
     conflicts: int = 0
     replaced: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     error: Exception | None = None
     flush_error: BlockfoldError | None = None
     waits: Behind | None = None
@@ -112,14 +117,14 @@ class Folded:
     @property
     def pending(self) -> int:
         """Writes that the state table lacks."""
-        return len(self.tail.pending) if self.tail is not None else 0
+        return len(self.tail.pending) + len(self.tail.counters) if self.tail is not None else 0
 
     @property
     def again(self) -> list[Message]:
         """The messages that the queue must deliver again, in order.
 
-        If all are done but the state table is behind, that is the last one: it is recognised by
-        the marks when it comes again, and brings the machine back to have its table flushed.
+        If all are done but the state table is behind, that is the last one: it is recognised when
+        it comes again, and brings the machine back to have its table flushed.
         """
         return self.left or (list(self.messages[-1:]) if self.behind else [])
 
@@ -161,6 +166,7 @@ class Executor:
     archive: Archive | None = None
     confine: Callable[[], AbstractContextManager[Runner]] | None = None
     _tails: OrderedDict[str, tuple[Tail, float]] = field(default_factory=OrderedDict)
+    _rivals: Rivals = field(default_factory=Rivals)
     _catch_up: CatchUp = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -251,29 +257,35 @@ class Executor:
         def is_over() -> bool:
             return self.clock.monotonic() >= share.until
 
+        untried = not folded.cold  # a cached head: what became of the machine since?
+        if untried and left and self._rivals.likely:
+            untried, tail = False, (yield from self._follow(folded, tail, share))
+            self._rivals.note(changed=folded.cold)
         while True:
-            sifted = sift(tail.head.marks, left)
+            if named := tail.counters.unknown(left):
+                yield partial(tail.counters.read, named)
+            sifted = sift(tail.head.marks, left, tail.counters.of(left))
             done = {message.id for message in sifted.done}
             committed = {record.id for block in folded.blocks for record in block.body.messages}
             folded.repeated += len(done - committed)
             folded.done |= done
             folded.replaced += sifted.replaced
-            left = list(sifted.todo)
+            left, todo = list(sifted.left), list(sifted.todo)
             if not left or is_over():
                 return
             if tail.is_full(self.bounds) and not self._flush(folded, tail, share.until):
                 return
-            suspects = list(takewhile(lambda each: each.id in folded.suspects, left))
+            suspects = list(takewhile(lambda each: each.id in folded.suspects, todo))
             if suspects and self.confine is not None and runner is None:
                 runner = confinement.enter_context(self.confine())
-            if unknown := tail.unknown(touched(self.machine, suspects or left)):
+            if unknown := tail.unknown(touched(self.machine, suspects or todo)):
                 yield partial(tail.fetch, unknown)
             block = execute(
                 self.machine,
                 tail.head,
                 tail,
                 # What others wait for is durable before anything is run in this process again.
-                suspects or left,
+                suspects or todo,
                 limits=self.limits,
                 guard=self.guard,
                 pressed=is_over,
@@ -283,13 +295,11 @@ class Executor:
                 yield partial(self._append, folded, block, left, share, short)
             except BlockConflict:
                 folded.conflicts += 1
-                folded.cold = True
-                others = yield partial(self._behind, tail)
-                for other in others:
-                    tail.advance(other)
-                if tail.stale:
-                    tail = folded.tail = yield from self._open(tail.head.machine, share)
+                tail = yield from self._follow(folded, tail, share)
             self._remember(tail)
+            if untried:
+                untried = False
+                self._rivals.note(changed=folded.cold)
 
     def _append(
         self, folded: Folded, block: Block, left: Sequence[Message], share: Share, short: int
@@ -301,16 +311,30 @@ class Executor:
         """
         assert folded.tail is not None, "it was opened"
         self.log.append(block)
-        folded.tail.advance(block)
+        folded.gaps += folded.tail.advance(block)
         folded.blocks.append(block)
         if _ends(block, left):
             folded.done.update(message.id for message in left)
             if folded.pending <= short:
                 self.flush(folded, deadline=share.until)
 
-    def _behind(self, tail: Tail) -> list[Block]:
-        """The blocks that others committed on top of a tail."""
-        return list(self.log.read(tail.head.machine, tail.head.number + 1))
+    def _follow(self, folded: Folded, tail: Tail, share: Share) -> Generator[Call, Any, Tail]:
+        """Go on to where others brought the machine, if anybody did."""
+        others, flushed = yield partial(self._news, tail)
+        if others:
+            folded.cold = True
+            tail.follow(others, flushed)
+            if tail.stale:
+                tail = folded.tail = yield from self._open(tail.head.machine, share)
+        self._remember(tail)
+        return tail
+
+    def _news(self, tail: Tail) -> tuple[list[Block], int]:
+        """The blocks that others committed on top of a tail, and how far they flushed."""
+        machine = tail.head.machine
+        record = self.machines.get(machine)
+        others = list(self.log.read(machine, tail.head.number + 1))
+        return others, record.flushed if record else 0
 
     def _flush(self, folded: Folded, tail: Tail, deadline: float) -> bool:
         """Flush; whether the table stands at the head now."""

@@ -1,7 +1,7 @@
 """Bring the state table up to a tail: oldest block first, piece by piece, until time is out.
 
 Safe to stop anywhere: every write is fenced by its block's number, and ``flushed`` rises only
-over blocks of which nothing is pending.
+over blocks of which nothing is pending, counters of producers included.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def flush(
         if writes := unstored(machine, table, made_up) + fresh:
             table.write(machine, writes)
         tail.settle(chunk)
+        tail.counters.store(tail.reached, bounds.chunk)
         if tail.settled > tail.flushed:
             machines.raise_watermark(machine, "flushed", tail.settled)
             tail.rise(tail.settled)

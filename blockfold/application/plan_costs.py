@@ -1,7 +1,6 @@
 """What a restore takes: counted key by key, priced, and timed by what was measured.
 
-Prices are those of us-east-1 on demand, November 2026 (aws.amazon.com/dynamodb/pricing,
-/s3/pricing, /lambda/pricing); a free tier is not counted.
+Prices are those of `blockfold.domain.prices`.
 """
 
 from __future__ import annotations
@@ -9,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from blockfold.domain import prices
 from blockfold.domain.canonical import Canonical, decode, stored_size
+from blockfold.domain.units import READ_BYTES, write_units
 from blockfold.ports import Write
 
-WRU_DOLLARS = 0.625e-6
-"""A write unit: one item of up to 1 KB."""
-
-RRU_DOLLARS = 0.125e-6
-"""A read unit: up to 4 KB, read consistently."""
-
-GB_SECOND_DOLLARS = 0.0000133334
 GIGABYTES = 1_769 / 1_024
 """Memory of the function, which has a whole core at that."""
 
@@ -124,7 +118,7 @@ class Tally:
         sums = self._sums
         old = self._newest[1] if self._newest[0] == key else None
         size = max(self._item(key, old), self._item(key, write.value))
-        sums.write_units += -(-size // 1024)
+        sums.write_units += write_units(size)
         if write.value is None:
             sums.deletes += 1
         else:
@@ -138,7 +132,7 @@ class Tally:
             sums = self._extended()
         writes = sums.writes + sums.deletes
         pages = -(-sums.table_bytes // PAGE_BYTES)
-        read_units = -(-sums.table_bytes // 4096)
+        read_units = -(-sums.table_bytes // READ_BYTES)
         seconds = sums.write_units / WRU_PER_SECOND + (sums.wanted + sums.there) / KEYS_PER_SECOND
         return Estimate(
             writes=sums.writes,
@@ -149,9 +143,9 @@ class Tally:
             read_units=read_units,
             seconds=round(seconds, 1),
             dollars=round(
-                sums.write_units * WRU_DOLLARS
-                + read_units * RRU_DOLLARS
-                + seconds * GIGABYTES * GB_SECOND_DOLLARS,
+                sums.write_units * prices.WRU
+                + read_units * prices.RRU
+                + seconds * GIGABYTES * prices.LAMBDA_GB_SECOND,
                 6,
             ),
             exact=exact,
@@ -165,7 +159,7 @@ class Tally:
         sums.writes += wanted
         sums.deletes += there
         sums.bytes += wanted * each
-        sums.write_units += (wanted + there) * -(-(each + self._fixed) // 1024)
+        sums.write_units += (wanted + there) * write_units(each + self._fixed)
         sums.table_bytes += there * (each + self._fixed)
         sums.wanted, sums.there = self._rows, self._present
         return sums

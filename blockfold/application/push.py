@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from blockfold.domain.action import Malformed, parse
+from blockfold.domain.action import Action, Malformed, parse
 from blockfold.domain.block import Mark
 from blockfold.domain.errors import InvalidAction, Misconfigured, Unavailable
 from blockfold.ports import BlockLog, Clock, Receipt
@@ -42,7 +42,19 @@ def check_actions(lines: Iterable[str]) -> list[tuple[int, str]]:
     Raises:
         InvalidAction: A line is no action; the error names it.
     """
-    actions: list[tuple[int, str]] = []
+    return [(number, text) for number, text, _ in _actions(lines)]
+
+
+def read_actions(lines: Iterable[str]) -> list[tuple[int, Action]]:
+    """The actions in lines of JSON, one each, with the lines' numbers; empty lines are left out.
+
+    Raises:
+        InvalidAction: A line is no action; the error names it.
+    """
+    return [(number, action) for number, _, action in _actions(lines)]
+
+
+def _actions(lines: Iterable[str]) -> Iterator[tuple[int, str, Action]]:
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text:
@@ -55,8 +67,7 @@ def check_actions(lines: Iterable[str]) -> list[tuple[int, str]]:
         found = parse(text)[0]
         if isinstance(found, Malformed):
             raise InvalidAction(f"line {number} is no action: {found.reason}")
-        actions.append((number, text))
-    return actions
+        yield number, text, found
 
 
 def pack(actions: Iterable[str], per_message: int) -> Iterator[tuple[str, int]]:

@@ -1,7 +1,8 @@
 """Rebuild a machine's tables from the bucket: from its archive, its snapshots, its kept settings.
 
 Nothing is guessed: the head is the last archived block, every block goes back as it was, and every
-row of the state table gets the value and the number of the block that wrote it. What was committed
+row of the state table gets the value and the number of the block that wrote it; so do the counters
+of idempotent producers. What was committed
 and never archived is lost; the epoch rises, so that it cannot be taken for what comes after.
 
 What happens if the process dies, after each step (the queue is paused until the last one):
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from blockfold.application.counter_rows import CounterFold, put_back
 from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.lost import REBUILDING
 from blockfold.application.writers import last_writers, rows_of
@@ -91,7 +93,7 @@ class Rebuilt:
         digest: The state digest there.
         epoch: The epoch of the blocks to come.
         blocks: Blocks that were put back.
-        rows: Rows of the state table that were put back.
+        rows: Rows of the state table that were put back, counters of producers among them.
         erased: Rows that were deleted before, because they were of blocks that are lost.
         found: The digest of the rows. Another one than the head's means that blocks were executed
             on a table that had lost rows; the rows are what the log says all the same.
@@ -373,17 +375,16 @@ class Rebuilder:
 
     def _write_rows(self, plan: RebuildPlan, sums: _Sums, progress: Progress) -> tuple[int, int]:
         """Bring the state table to the head, row by row; how many were written and erased."""
-        writers = last_writers(
-            self.log,
-            self.snapshots,
-            plan.machine,
-            plan.number,
-            lambda block: progress("read", block.number),
-        )
-        erased = 0
+        counters = CounterFold()
+
+        def read(block: Block) -> None:
+            counters.note(block)
+            progress("read", block.number)
+
+        writers = last_writers(self.log, self.snapshots, plan.machine, plan.number, read)
+        written, erased = put_back(self.table, self.eraser, plan.machine, counters)
         if not self._agrees(plan, writers):
-            erased = self.eraser.erase_state(plan.machine)
-        written = 0
+            erased += self.eraser.erase_state(plan.machine)
         missing = self._missing(plan, sums.watch(self._wanted(plan, writers)))
         while chunk := [*islice(missing, CHUNK)]:
             self.table.write(plan.machine, chunk)

@@ -13,6 +13,7 @@ from heapq import merge
 from itertools import islice
 from operator import itemgetter
 
+from blockfold.application.counters import Counters, Gap
 from blockfold.application.epoch import in_epoch
 from blockfold.application.lost import check_reaches
 from blockfold.domain.block import Block, Head
@@ -64,6 +65,7 @@ class Tail:
             of the blocks up to it.
         registered: The machine has a record; one with blocks and without it has lost it.
         pending: Changes that are not flushed, one write a key, oldest block first.
+        counters: How far the messages of idempotent producers were executed, as of the head.
         stale: A restore or fork block stands after ``flushed``, or more than the bounds allow:
             nothing here but the head is right until the state table has caught up and the tail
             was opened anew.
@@ -77,6 +79,7 @@ class Tail:
         self.opened = head.number
         self.registered = True
         self.pending: dict[str, Write] = {}
+        self.counters = Counters(head.machine, table)
         self.stale = False
         self.known_bytes = 0
         self.unflushed_bytes = 0
@@ -124,11 +127,12 @@ class Tail:
     @property
     def memory(self) -> int:
         """Bytes that the tail takes, roughly."""
-        return self.known_bytes + self.unflushed_bytes + ENTRY_BYTES * len(self.pending)
+        pending = ENTRY_BYTES * len(self.pending)
+        return self.known_bytes + self.unflushed_bytes + pending + self.counters.memory
 
     @property
-    def settled(self) -> int:
-        """The number that ``flushed`` may rise to: no write of a block up to it is pending.
+    def reached(self) -> int:
+        """The block up to which no write of the state is pending.
 
         A key that such a block changed and a later one changed again may still have an older
         value in the table: its last write is pending, and readers lay that block over the table.
@@ -136,9 +140,19 @@ class Tail:
         oldest = next(iter(self.pending.values()), None)
         return self.head.number if oldest is None else oldest.block - 1
 
+    @property
+    def settled(self) -> int:
+        """The number that ``flushed`` may rise to: counters of blocks up to it are stored, too.
+
+        Readers do not count blocks, and a counter is no value that a later block replaces.
+        """
+        oldest = self.counters.oldest
+        return self.reached if oldest is None else min(self.reached, oldest - 1)
+
     def is_full(self, bounds: Bounds) -> bool:
         """Whether the state table must be brought up before another block is committed."""
-        return len(self.pending) > bounds.writes or self.unflushed_bytes > bounds.payload
+        writes = len(self.pending) + len(self.counters)
+        return writes > bounds.writes or self.unflushed_bytes > bounds.payload
 
     def may_lag(self, bounds: Bounds, now: float) -> bool:
         """Whether the state table may be left behind a little longer.
@@ -155,15 +169,37 @@ class Tail:
             and now - self._lags_since <= bounds.lag_seconds
         )
 
-    def advance(self, block: Block) -> None:
+    def advance(self, block: Block) -> list[Gap]:
         """Go on to the next block, whoever committed it.
+
+        Returns:
+            What it shows to be missing of producers whose counters are known.
 
         Raises:
             Corrupted: The block does not follow the head.
         """
         check_link(self.head, block)
-        self._note(block)
+        gaps = self._note(block)
         self.head = block.head
+        return gaps
+
+    def follow(self, others: Iterable[Block], flushed: int) -> None:
+        """Go on to where others brought the machine: what they stored is not pending here.
+
+        Args:
+            others: The blocks after the head, read after ``flushed`` was.
+            flushed: What the machine's record says.
+
+        Raises:
+            Corrupted: The log ends before what the state table holds, or has a gap.
+        """
+        for block in others:
+            self.advance(block)
+        check_reaches(self.head.machine, self.head.number, flushed)
+        self.opened = self.head.number
+        self.settle([write for write in self.pending.values() if write.block <= flushed])
+        self.counters.stored_by_others(flushed)
+        self.rise(flushed)
 
     def oldest(self, bounds: Bounds) -> list[Write]:
         """The pending writes to store next: oldest block first, at most a chunk."""
@@ -248,7 +284,7 @@ class Tail:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _note(self, block: Block) -> None:
+    def _note(self, block: Block) -> list[Gap]:
         self.stale = self.stale or block.body.origin is not None
         size = len(block.payload)
         self._unflushed.append((block.number, size))
@@ -257,6 +293,7 @@ class Tail:
             before = self.pending.pop(key, None)  # behind the others: it is of the newest block
             new = before.new if before else key in self._without_row
             self.pending[key] = Write(key, value, block.number, new)
+        return self.counters.note(block)
 
     def _know(self, key: str, value: Canonical | None) -> None:
         """Remember what the table would tell; all of that may be dropped at any time."""

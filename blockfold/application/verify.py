@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from blockfold.application.counter_rows import CounterCheck
+from blockfold.application.counters import partition_of
 from blockfold.application.history import Replica, check_snapshot
 from blockfold.application.inspect_bucket import Bucket, BucketLook
 from blockfold.application.inspect_snapshots import Finding, SnapshotEye
@@ -101,10 +103,12 @@ class Verifier:
         result = Verification(machine)
         record = self.machines.get(machine)
         rows = list(self.table.scan(machine))
+        counters = list(self.table.scan(partition_of(machine)))
         if record is None and not rows and not self._has_blocks(machine):
             raise NotFound(f"there is no machine {machine!r}", hint="see `blockfold machines`")
         record = record or MachineRecord(machine)
-        fold = _Fold(Replica(Head(machine=machine), {}, self.snapshots))
+        check = CounterCheck(counters, record.flushed)
+        fold = _Fold(Replica(Head(machine=machine), {}, self.snapshots), check)
         if self.bucket is not None:
             fold.ends = {segment.last for segment in self.bucket.archive.segments(machine)}
         taken = set(self.snapshots.numbers(machine)) if self.bucket is None else set()
@@ -149,6 +153,7 @@ class Verifier:
             )
         result.keys = len(rows)
         result.find(*_compare(rows, fold.replica, fold.writers, record.flushed))
+        result.find(*fold.counters.findings())
 
     def _check_snapshot(self, block: Block, result: Verification) -> None:
         """Read a snapshot whole; its own sum proves its content, so it need not be compared."""
@@ -171,6 +176,7 @@ class _Fold:
 
     Attributes:
         replica: The state.
+        counters: Holds the counters of producers against it.
         writers: Who wrote each key last.
         ends: Blocks whose hash is to be noted.
         hashes: Those hashes.
@@ -178,6 +184,7 @@ class _Fold:
     """
 
     replica: Replica
+    counters: CounterCheck
     writers: dict[str, int] = field(default_factory=dict)
     ends: set[int] = field(default_factory=set)
     hashes: dict[int, str] = field(default_factory=dict)
@@ -192,6 +199,7 @@ class _Fold:
         if block.body.origin is not None:
             self.origins.append(block.body.origin)
         _advance(self.replica, self.writers, block)
+        self.counters.note(block)
         if block.number in self.ends:
             self.hashes[block.number] = block.hash
 

@@ -14,6 +14,7 @@ from blockfold import __version__
 from blockfold.cli import local, snapshots
 from blockfold.cli.archive import archive
 from blockfold.cli.blocks import block, blocks
+from blockfold.cli.cost import cost
 from blockfold.cli.delete import delete
 from blockfold.cli.diff import diff
 from blockfold.cli.drill import drill
@@ -65,6 +66,7 @@ _COMMANDS = (
     drill,
     delete,
     lint,
+    cost,
 )
 for command in _COMMANDS:
     app.command()(command)

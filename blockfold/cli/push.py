@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
-from blockfold.application.push import check_actions, check_machine_id, pack, wait_until_done
+from blockfold.application.push import check_machine_id, read_actions
 from blockfold.cli.output import AsJson, MachineId, StackName, counted, print_json, progress, say
 from blockfold.client import connect
-from blockfold.domain.errors import BlockfoldError, Misconfigured
+from blockfold.domain.action import Action
+from blockfold.domain.block import OUTCOMES, Outcome
+from blockfold.domain.errors import BlockfoldError, LimitExceeded, Misconfigured
+from blockfold.producer import Producer, Pushed
+from blockfold.producer.bounds import MAX_ACTIONS
+from blockfold.producer.parcel import text_of
 
 
 def push(
@@ -23,10 +28,11 @@ def push(
         bool, typer.Option("--wait", help="Return when the last action stands in a block.")
     ] = False,
     per_message: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Actions packed into one message.")
-    ] = 1,
+        int, typer.Option(min=1, max=MAX_ACTIONS, help="Most actions packed into one message.")
+    ] = 1_000,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds that --wait allows without a new block.")
+        float,
+        typer.Option(min=1, help="Seconds without an answer of the queue, or a new block."),
     ] = 60.0,
     stack: StackName = None,
     json: AsJson = False,
@@ -37,43 +43,74 @@ def push(
     is sent; what the machine makes of them stands in its blocks.
     """
     check_machine_id(machine)
-    actions = check_actions(_lines(file))
+    actions = read_actions(_lines(file))
     if not actions:
         raise Misconfigured(f"{file} holds no action", hint="write one JSON object a line")
+    _check_sizes(actions)
     target = connect(stack)
-    sent = messages = 0
-    receipt = None
     with progress() as bar:
         task = bar.add_task(f"push to {machine}", total=len(actions))
-        for body, count in pack((text for _, text in actions), per_message):
-            try:
-                receipt = target.queue.send(machine, body)
-            except BlockfoldError as error:
-                raise type(error)(
-                    f"{error.message}; {counted(sent, 'action')} of {len(actions):,} were sent",
-                    hint=f"look whether line {actions[sent][0]} arrived, then go on behind it",
-                ) from error
-            sent += count
-            messages += 1
-            bar.advance(task, count)
-    assert receipt is not None
+        producer = target.producer(
+            track=wait,
+            actions=per_message,
+            patience=timeout,
+            acknowledged=lambda _, count: bar.advance(task, count),
+        )
+        try:
+            last = _send(producer, machine, actions, timeout)
+            found = producer.wait(seconds=None, still=timeout) if wait else []
+        finally:
+            producer.abandon()  # all is sent, or whoever calls gets told what is not
+    assert last.receipt is not None
     answer: dict[str, object] = {
         "machine": machine,
-        "actions": sent,
-        "messages": messages,
-        "last_message": receipt.message,
-        "last_sequence": receipt.sequence,
+        "actions": len(actions),
+        "messages": last.count,
+        "last_message": last.receipt.message,
+        "last_sequence": last.receipt.sequence,
     }
+    where = ""
     if wait:
-        adapters = target.adapters
-        answer["number"] = wait_until_done(
-            adapters.log, adapters.clock, machine, receipt, seconds=timeout
-        )
+        counts = {each: sum(one.outcome == each for one in found) for each in OUTCOMES}
+        answer |= {"number": found[-1].number, "outcomes": counts}
+        where = f"; machine {machine} stands at block {found[-1].number}: {_told(counts)}"
     if json:
         print_json(answer)
     else:
-        where = f"; machine {machine} stands at block {answer['number']}" if wait else ""
-        say(f"sent {counted(sent, 'action')} in {counted(messages, 'message')}{where}")
+        say(f"sent {counted(len(actions), 'action')} in {counted(last.count, 'message')}{where}")
+
+
+def _send(
+    producer: Producer, machine: str, actions: list[tuple[int, Action]], timeout: float
+) -> Pushed:
+    """Have all actions in the queue; the last one."""
+    try:
+        for _, action in actions:
+            last = producer.push_action(machine, action)
+        producer.flush(still=timeout)
+    except BlockfoldError as error:
+        stats = producer.stats
+        sent = stats.actions - stats.waiting
+        cause = error.__cause__
+        why = f"{cause.hint}; " if isinstance(cause, BlockfoldError) and cause.hint else ""
+        raise type(error)(
+            f"{error.message}; {counted(sent, 'action')} of {len(actions):,} were sent",
+            hint=f"{why}look whether line {actions[sent][0]} and those packed with it arrived, "
+            "then go on behind them",
+        ) from error
+    return last
+
+
+def _check_sizes(actions: list[tuple[int, Action]]) -> None:
+    for number, action in actions:
+        try:
+            text_of(action)
+        except LimitExceeded as error:
+            raise LimitExceeded(f"line {number}: {error.message}", hint=error.hint) from error
+
+
+def _told(counts: dict[Outcome, int]) -> str:
+    return ", ".join(f"{count:,} {each}" for each, count in counts.items() if count)
 
 
 def _lines(file: str) -> list[str]:

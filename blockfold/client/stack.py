@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -50,11 +50,12 @@ from blockfold.bootstrap import (
 from blockfold.client.machine import MachineReader
 from blockfold.domain.errors import Misconfigured, NotFound
 from blockfold.domain.schedule import Schedule
-from blockfold.ports import ObjectStore
+from blockfold.ports import BlockLog, ObjectStore
 from blockfold.settings import Settings
 
 if TYPE_CHECKING:
     from blockfold.client.asynchronous import AsyncMachineReader
+    from blockfold.producer import Acknowledged, AsyncProducer, Options, Producer
 
 STACK_VARIABLE = "BLOCKFOLD_STACK"
 
@@ -178,6 +179,52 @@ class Stack:
     def queue(self) -> SqsQueue:
         """The actions queue."""
         return SqsQueue(self.clients.sqs, self.outputs["ActionsQueueUrl"])
+
+    def producer(
+        self,
+        *,
+        track: bool = True,
+        acknowledged: Acknowledged | None = None,
+        **options: Unpack[Options],
+    ) -> Producer:
+        """A producer of actions for this stack's machines.
+
+        Args:
+            track: Whether it can wait for outcomes, which takes one read of the log for each
+                machine that it sends to; without it it needs no permission to read.
+            acknowledged: See `blockfold.Producer`.
+            options: See `blockfold.producer.Bounds`.
+
+        Raises:
+            Misconfigured: An option cannot be.
+        """
+        from blockfold.producer import Producer  # noqa: PLC0415 - most programs only read
+
+        log = self._followed if track else None
+        return Producer(self.queue, log=log, acknowledged=acknowledged, **options)
+
+    def async_producer(
+        self,
+        *,
+        track: bool = True,
+        acknowledged: Acknowledged | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncProducer:
+        """The same for asyncio.
+
+        Raises:
+            Misconfigured: An option cannot be.
+        """
+        from blockfold.producer import AsyncProducer  # noqa: PLC0415 - see async_machine
+
+        log = self._followed if track else None
+        return AsyncProducer(self.queue, log=log, acknowledged=acknowledged, **options)
+
+    @property
+    def _followed(self) -> BlockLog:
+        """All blocks, for several threads: clients are made by one, and then used by many."""
+        _ = self.clients.s3
+        return self.adapters.archived_log
 
 
 def connect(name: str | None = None, *, folder: Path | None = None) -> Stack:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import msgspec
 
@@ -21,8 +22,6 @@ MAX_ID_CHARACTERS = 256
 
 _FIELDS = frozenset(("type", "args", "id"))
 _REFUSED_DIGITS = 1_000
-
-_body_decoder = msgspec.json.Decoder()
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +103,11 @@ class Message:
         """
         parsed = self._parsed
         if parsed is None or parsed[0] is not self.body:
-            found = [Malformed(self.body, self.spoiled)] if self.spoiled else parse(self.body)
+            found: list[Action | Malformed]
+            if self.spoiled:
+                found = [Malformed(_printable(self.body), _printable(self.spoiled))]
+            else:
+                found = parse(self.body)
             parsed = (self.body, found)
             object.__setattr__(self, "_parsed", parsed)
         return parsed[1]
@@ -117,6 +120,8 @@ def parse(body: str) -> list[Action | Malformed]:
     writes but a state cannot hold (NaN, 1e999, lone surrogates) only spoil the array element
     that they stand in. Of an object's repeated fields the last one counts.
     """
+    if (actions := _well_formed(body)) is not None:
+        return actions
     try:
         elements = _read(body)
     except (ValueError, RecursionError) as error:
@@ -124,6 +129,16 @@ def parse(body: str) -> list[Action | Malformed]:
     if not elements:
         return [Malformed(body, "the body is an empty array")]
     return [_action(element, text) for element, text in elements]
+
+
+def _well_formed(body: str) -> list[Action | Malformed] | None:
+    """The actions of a body without a flaw, which nearly all are; None: it is to be looked at."""
+    try:
+        content = _sent_decoder.decode(body)
+        sent = content if isinstance(content, list) else [content]
+        return [Action(each.type, encode(each.args), each.id or None) for each in sent] or None
+    except (ValueError, RecursionError, LimitExceeded):
+        return None
 
 
 def _read(body: str) -> list[tuple[object, str | None]]:
@@ -211,6 +226,17 @@ def _json_name(value: object) -> str:
     names = {bool: "a boolean", str: "a string", list: "an array", dict: "an object"}
     return names.get(type(value), "a number")
 
+
+class _Sent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An action as it stands in a message."""
+
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TYPE_CHARACTERS)]
+    args: dict[str, Any] = {}
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)] = ""
+
+
+_sent_decoder = msgspec.json.Decoder(_Sent | list[_Sent])
+_body_decoder = msgspec.json.Decoder()
 
 _lax_decoder = json.JSONDecoder(parse_int=_lax_int)
 """Slower than msgspec's; takes NaN, numbers of any size and lone surrogates."""

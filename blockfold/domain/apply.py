@@ -24,6 +24,7 @@ from blockfold.domain.state import Changes, State
 MAX_REASON_CHARACTERS = 1_000
 
 _MESSAGE_BYTES = 64
+_OPEN = nullcontext()
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -36,7 +37,7 @@ class Guard(Protocol):
 
 def unguarded() -> AbstractContextManager[object]:
     """A `Guard` that lets a reducer run for ever."""
-    return nullcontext()
+    return _OPEN
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -130,9 +131,12 @@ def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
 
 def weight(record: ActionRecord, verdict: Verdict) -> int:
     """Bytes that an action adds to a block's body, with its share of a message's own."""
-    written = sum(entry_bytes(key, data) for key, data in verdict.changes.items())
-    emitted = sum(len(encode_raw(event)) + 1 for event in verdict.events)
-    return len(encode_raw(record)) + written + emitted + _MESSAGE_BYTES
+    size = len(encode_raw(record)) + _MESSAGE_BYTES
+    for key, data in verdict.changes.items():
+        size += entry_bytes(key, data)
+    for event in verdict.events:
+        size += len(encode_raw(event)) + 1
+    return size
 
 
 def _text(error: BaseException) -> str:

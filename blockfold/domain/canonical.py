@@ -95,6 +95,8 @@ def check_key(key: object) -> str:
     Raises:
         LimitExceeded: Not a string, empty, too long, or not encodable as UTF-8.
     """
+    if type(key) is str and key.isascii() and 1 <= len(key) <= MAX_KEY_BYTES:
+        return key
     if not isinstance(key, str):
         raise LimitExceeded(f"a state key must be a string, not {type(key).__name__}")
     size = _utf8_size(key)
@@ -112,6 +114,8 @@ def normalise(value: object, depth: int = 0) -> Json:
         LimitExceeded: The value is no JSON, or breaks a limit other than the size.
     """
     kind = type(value)
+    if kind is dict or kind is list:  # first, for what they hold rarely comes here by itself
+        return _container(value, depth + 1)  # type: ignore[arg-type]
     if kind is str:
         _utf8_size(value)  # type: ignore[arg-type]
         return value  # type: ignore[return-value]
@@ -164,13 +168,14 @@ def _container(value: dict[object, object] | list[object] | tuple[object, ...], 
 
 def _is_plain(value: object) -> bool:
     """Whether a value surely is normal as it is: what most values of most objects are."""
-    kind = type(value)
-    if kind is str:
-        return value.isascii()  # type: ignore[attr-defined, no-any-return]
-    return kind is int and -_ALWAYS_SAFE < value < _ALWAYS_SAFE  # type: ignore[operator]
+    if type(value) is str:
+        return value.isascii()
+    return type(value) is int and -_ALWAYS_SAFE < value < _ALWAYS_SAFE
 
 
 def _name(key: object) -> str:
+    if type(key) is str and key.isascii() and 1 <= len(key) <= MAX_NAME_BYTES:
+        return key
     if not isinstance(key, str):
         raise LimitExceeded(f"object keys are strings, not {type(key).__name__}")
     if not 1 <= _utf8_size(key) <= MAX_NAME_BYTES:

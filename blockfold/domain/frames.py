@@ -162,6 +162,8 @@ def rerun(
                 time=message.time,
                 actions=tuple(records),
                 first=message.first,
+                producer=message.producer,
+                count=message.count,
             )
         )
     again = assemble(

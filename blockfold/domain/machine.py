@@ -169,9 +169,10 @@ class Machine:
         Raises:
             InvalidAction: The machine has no such action.
         """
-        spec = cls.actions().get(type_)
+        specs = cls.actions()
+        spec = specs.get(type_)
         if spec is None:
-            known = ", ".join(sorted(cls.actions())) or "none"
+            known = ", ".join(sorted(specs)) or "none"
             raise InvalidAction(f"unknown action type {type_!r}: {cls.__name__} has {known}")
         return spec
 

@@ -119,7 +119,7 @@ class State(MutableMapping[str, Any]):
         """
         known = {key: key in self._read or self._layered(key) for key in map(check_key, keys)}
         asked = [key for key, layered in known.items() if not layered]
-        found = self._ask(lambda: self._source.get_many(asked)) if asked else {}
+        found = self._ask(self._source.get_many, asked) if asked else {}
         values: dict[str, Any] = {}
         for key, layered in known.items():
             if layered and key in self:
@@ -206,11 +206,12 @@ class State(MutableMapping[str, Any]):
 
     def drop(self) -> None:
         """End the running action without a trace."""
-        self._overlay.move_all(self._written)
-        self._overlay.move_all(self._deleted)
         self._read.clear()
-        self._written.clear()
-        self._deleted.clear()
+        if self._written or self._deleted:
+            self._overlay.move_all(self._written)
+            self._overlay.move_all(self._deleted)
+            self._written.clear()
+            self._deleted.clear()
 
     def keep_message(self) -> None:
         """Keep what the actions since the last message's end changed."""
@@ -225,7 +226,7 @@ class State(MutableMapping[str, Any]):
     def net_changes(self) -> tuple[Changes, Changes]:
         """The block's net writes in key order, and the values that those keys had before."""
         touched = sorted(self._block)
-        before = self._ask(lambda: self._source.get_many(touched))
+        before = self._ask(self._source.get_many, touched)
         old: Changes = {key: before.get(key) for key in touched}
         return {key: self._block[key] for key in touched if self._block[key] != old[key]}, old
 
@@ -237,7 +238,7 @@ class State(MutableMapping[str, Any]):
             return self._message[key]
         if key in self._block:
             return self._block[key]
-        value: Canonical | None = self._ask(lambda: self._source.get(key))
+        value: Canonical | None = self._ask(self._source.get, key)
         return value
 
     def _before_many(self, keys: list[str]) -> Changes:
@@ -248,7 +249,7 @@ class State(MutableMapping[str, Any]):
                 if key in layer:
                     values[key] = layer[key]
         if asked := [key for key in keys if key not in values]:
-            found = self._ask(lambda: self._source.get_many(asked))
+            found = self._ask(self._source.get_many, asked)
             values.update((key, found.get(key)) for key in asked)
         return values
 
@@ -286,14 +287,14 @@ class State(MutableMapping[str, Any]):
 
     def _scan(self, prefix: str, after: str) -> Iterator[tuple[str, Canonical]]:
         bounds = (prefix, after) if after else (prefix,)
-        rows = self._ask(lambda: self._source.scan(*bounds))
-        while (row := self._ask(lambda: next(rows, None))) is not None:
+        rows = self._ask(self._source.scan, *bounds)
+        while (row := self._ask(next, rows, None)) is not None:
             yield row
 
-    def _ask(self, question: Callable[[], Any]) -> Any:
+    def _ask(self, question: Callable[..., Any], *given: object) -> Any:
         handled = sys.exception()
         try:
-            return question()
+            return question(*given)
         except _ACTIONS_OWN:
             raise
         except BaseException as error:

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.envelope import unseal
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.application.push import check_machine_id
 from blockfold.domain.action import Message
@@ -138,6 +139,7 @@ class SqsChannel:
                 MaxNumberOfMessages=most,
                 WaitTimeSeconds=min(ceil(wait), LONGEST_WAIT),
                 MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
             )
         except (ClientError, BotoCoreError) as error:
             raise unavailable(f"could not read machine {self._machine!r}", error) from error
@@ -152,13 +154,20 @@ class SqsChannel:
     def _taken(self, received: MessageTypeDef) -> Message:
         attributes = received["Attributes"]
         self._receipts[received["MessageId"]] = received["ReceiptHandle"]
+        named = received.get("MessageAttributes", {})
+        opened = unseal(
+            received["Body"], {name: each.get("StringValue", "") for name, each in named.items()}
+        )
         return Message(
             id=received["MessageId"],
-            body=received["Body"],
+            body=opened.body,
             queue=self._queue.arn,
             sequence=attributes["SequenceNumber"],
             sent=int(attributes["SentTimestamp"]),
             sender=attributes.get("SenderId", ""),
+            producer=opened.producer,
+            count=opened.count,
+            spoiled=opened.spoiled,
         )
 
     def _warn(self, count: int) -> None:

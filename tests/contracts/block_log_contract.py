@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from blockfold.adapters.dynamodb import items
+from blockfold.adapters.dynamodb import packing
 from blockfold.domain.block import Block, Head
 from blockfold.domain.errors import BlockConflict, LimitExceeded
 from blockfold.domain.replay import chained
@@ -156,7 +156,7 @@ class BlockLogContract:
         (empty,) = chain(machine, 1)
         (block,) = chain(machine, 1, limit + over - len(empty.payload))
         assert len(block.payload) == limit + over
-        monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", limit)
+        monkeypatch.setattr(packing, "MAX_PAYLOAD_BYTES", limit)
         try:
             log.append(block)
         except LimitExceeded:

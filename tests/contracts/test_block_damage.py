@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from blockfold import Context, Machine, State, action, execute
-from blockfold.adapters.dynamodb import DynamoBlockLog, items
+from blockfold.adapters.dynamodb import DynamoBlockLog, items, packing
 from blockfold.adapters.memory import MemoryObjectStore
 from blockfold.bootstrap import Adapters
 from blockfold.domain.block import Block, Head
@@ -64,7 +64,7 @@ class TestWhereBodiesStand:
             ministack.log.append(block)
             head = block.head
             item = item_of(ministack, block)
-            packed = items.pack(block.payload)
+            packed = packing.pack(block.payload)
             sizes[len(packed)] = "body" in item
             if "body" in item:
                 assert bytes(item["body"]["B"]) == packed
@@ -99,7 +99,7 @@ class TestWhereBodiesStand:
     ) -> None:
         (block,) = chain(new_machine(), 1, 40_000)
         key = body_key(block.machine, 1, block.header.body)
-        assert ministack.objects.put_new(key, items.pack(block.payload))
+        assert ministack.objects.put_new(key, packing.pack(block.payload))
         ministack.log.append(block)
         found = ministack.log.get(block.machine, 1)
         assert found is not None
@@ -137,8 +137,8 @@ class TestDamagedObjects:
             pytest.param(lambda data: data[:-1], id="cut short"),
             pytest.param(lambda data: data[:50] + bytes([data[50] ^ 1]) + data[51:], id="flipped"),
             pytest.param(lambda _: b"not zstd at all", id="something else"),
-            pytest.param(lambda _: items.pack(b'{"messages":[]}'), id="another body"),
-            pytest.param(lambda _: items.pack(b""), id="an empty body"),
+            pytest.param(lambda _: packing.pack(b'{"messages":[]}'), id="another body"),
+            pytest.param(lambda _: packing.pack(b""), id="an empty body"),
         ],
     )
     def test_damaged(self, ministack: Adapters, damage: Callable[[bytes], bytes]) -> None:
@@ -153,7 +153,7 @@ class TestDamagedObjects:
         self, ministack: Adapters, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         block, key = spilled(ministack)
-        monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", 39_999)
+        monkeypatch.setattr(packing, "MAX_PAYLOAD_BYTES", 39_999)
         assert_corrupted(ministack, block, key, "more than 39,999 bytes")
 
 
@@ -162,7 +162,7 @@ class TestBodiesTooLargeToRead:
         self, ministack: Adapters, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (block,) = chain(new_machine(), 1, 40_000)
-        monkeypatch.setattr(items, "MAX_PAYLOAD_BYTES", 40_000)
+        monkeypatch.setattr(packing, "MAX_PAYLOAD_BYTES", 40_000)
         refusal = rf"block 1 of machine .* has a body of {len(block.payload):,} bytes, 40,000 are"
         with pytest.raises(LimitExceeded, match=refusal):
             ministack.log.append(block)
@@ -178,7 +178,7 @@ class TestBodiesTooLargeToRead:
         assert len(messages[1].body) <= 2**20
         block = execute(Greedy(), Head(machine="m"), EntriesSource({}), messages)
         assert block.header.outcomes == (42, 0, 0, 0)
-        assert 40 * 2**20 < len(block.payload) < 44 * 2**20 < items.MAX_PAYLOAD_BYTES
+        assert 40 * 2**20 < len(block.payload) < 44 * 2**20 < packing.MAX_PAYLOAD_BYTES
         log = DynamoBlockLog(OneItem(), "Blocks", MemoryObjectStore())  # type: ignore[arg-type]
         log.append(block)
         found = log.get("m", 1)
@@ -220,7 +220,7 @@ _TAMPERED: dict[str, AttributeValueTypeDef] = {
     "time": {"N": "2"},
     "code": {"S": "Sample/2"},
     "format": {"N": "99"},
-    "body": {"B": items.pack(b'{"messages":[]}')},
+    "body": {"B": packing.pack(b'{"messages":[]}')},
 }
 
 _NONSENSE: dict[str, AttributeValueTypeDef] = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.dynamodb import state
 from blockfold.application.execute import Executor
 from blockfold.bootstrap import Adapters, executor
 from blockfold.settings import Settings
@@ -86,6 +87,12 @@ class AwsStores(Stores):
 
 
 NewStores = Callable[[], AwsStores]
+
+
+@pytest.fixture(autouse=True)
+def one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests one after the other: a process dies at a call that has a place among them."""
+    monkeypatch.setattr(state, "LANES", 1)
 
 
 @pytest.fixture(scope="module")

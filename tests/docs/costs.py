@@ -1,26 +1,22 @@
 """What the example's history costs in DynamoDB: ``python -m tests.docs.costs``.
 
 Folds the whole history of `examples.httpx` in memory, ten messages a block as the queue hands
-them over, and counts write units as DynamoDB does: one for each started KB of an item
-(Developer Guide, "Item sizes and formats").
+them over, and counts write units as DynamoDB does (`blockfold.domain.units`).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
-from typing import Any
 
 from blockfold import Head, Message, execute
-from blockfold.adapters.dynamodb.items import INLINE_BYTES, pack, to_item
+from blockfold.adapters.dynamodb.items import INLINE_BYTES, to_item
+from blockfold.adapters.dynamodb.packing import pack
+from blockfold.domain import prices
 from blockfold.domain.replay import EntriesSource, fold
+from blockfold.domain.units import item_bytes, write_units
 from examples.httpx.history import commits
 from machines.repository import Repository
-
-DOLLARS_PER_MILLION_WRITES = 0.625
-"""On demand, us-east-1, November 2026."""
 
 MESSAGES = 10
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:Blockfold-QueuesActionsE5F4A30C-a1b2c3d4e5f6.fifo"
@@ -38,12 +34,12 @@ class Cost:
     @property
     def log(self) -> float:
         """Dollars per million actions for the log."""
-        return self.log_units / self.actions * DOLLARS_PER_MILLION_WRITES
+        return self.log_units / self.actions * prices.WRU * 1e6
 
     @property
     def state(self) -> float:
         """Dollars per million actions for the state table."""
-        return self.state_units / self.actions * DOLLARS_PER_MILLION_WRITES
+        return self.state_units / self.actions * prices.WRU * 1e6
 
 
 def measure() -> Cost:
@@ -67,23 +63,11 @@ def measure() -> Cost:
         block = execute(Repository(), head, EntriesSource(entries), batch)
         packed = pack(block.payload)
         assert len(packed) <= INLINE_BYTES, "a body that goes to S3 is priced otherwise"
-        log_units += ceil(_size({"M": to_item(block, packed)}) / 1024)
+        log_units += write_units(item_bytes(to_item(block, packed)))
         state_units += block.header.changes
         fold(entries, block)
         head = block.head
     return Cost(head.ordinal, head.number, log_units, state_units)
-
-
-def _size(attribute: Mapping[str, Any]) -> int:
-    """Bytes that DynamoDB counts for an attribute."""
-    ((kind, value),) = attribute.items()
-    if kind == "M":
-        return sum(len(name) + _size(each) for name, each in value.items())
-    if kind == "L":
-        return 3 + sum(1 + _size(each) for each in value)
-    if kind == "N":
-        return len(value) // 2 + 2
-    return len(value.encode() if kind == "S" else value)
 
 
 if __name__ == "__main__":

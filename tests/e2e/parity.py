@@ -48,6 +48,8 @@ def messages_of(blocks: Sequence[Block]) -> list[list[Message]]:
                     sequence=mark.sequence if place == 0 else str(last - place),
                     sent=mark.sent if place == 0 else record.time,
                     sender=record.sender,
+                    producer=record.producer,
+                    count=record.count,
                 )
                 for place, record in zip(reversed(range(len(records))), records, strict=True)
             ]

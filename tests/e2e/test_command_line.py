@@ -452,3 +452,25 @@ def test_an_application_reads_what_became_of_its_action(project: Project) -> Non
     state = machine.state()
     assert (state.number, dict(state), state.get("b")) == (2, {"a": [1]}, None)
     assert [dict(machine.state(number)) for number in (0, 1)] == [{}, {"a": [1]}]
+
+
+def test_a_producer_s_actions_stand_in_blocks_once_and_in_order(project: Project) -> None:
+    stack = project.stack
+    with stack.producer(actions=50, linger=60.0) as producer:
+        for number in range(120):
+            producer.push("made", "keep", key=f"k{number % 7}", value=[number])
+        producer.push("made", "refuse")
+        found = producer.wait(60)
+        assert [each.outcome for each in found] == ["applied"] * 120 + ["rejected"]
+        assert producer.stats.messages == 3
+        (sent,) = [each for each in _envelopes(stack, "made") if each[1] == 2]
+        assert sent == (producer.id, 2)
+    state = stack.machine("made").state()
+    assert dict(state) == {f"k{n % 7}": [n] for n in range(113, 120)}
+    project.ok("verify", "made")
+
+
+def _envelopes(stack: Stack, machine: str) -> list[tuple[str, int]]:
+    """Producer and count of each message in a machine's blocks."""
+    blocks = stack.machine(machine).blocks()
+    return [(each.producer, each.count) for block in blocks for each in block.body.messages]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from blockfold import Context, Machine, Message, State, action
+from blockfold import Block, Context, Machine, Message, State, action
 from blockfold.adapters.memory import (
     MemoryBlockLog,
     MemoryMachines,
@@ -71,10 +71,22 @@ class Queue:
         return folded
 
 
+class CountedLog(MemoryBlockLog):
+    """Counts how often blocks are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def read(self, machine: str, first: int, last: int | None = None) -> Iterator[Block]:
+        self.reads += 1
+        return super().read(machine, first, last)
+
+
 @dataclass
 class Stack:
     clock: SetClock = field(default_factory=SetClock)
-    log: MemoryBlockLog = field(default_factory=MemoryBlockLog)
+    log: CountedLog = field(default_factory=CountedLog)
     table: CountedTable = field(default_factory=CountedTable)
     machines: MemoryMachines = field(default_factory=MemoryMachines)
     queue: Queue = field(default_factory=Queue)
@@ -90,6 +102,10 @@ class Stack:
             clock=self.clock,
             bounds=bounds or Bounds(),
         )
+
+    @property
+    def log_reads(self) -> int:
+        return self.log.reads
 
     @property
     def flushed(self) -> int:

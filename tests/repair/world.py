@@ -11,7 +11,8 @@ from blockfold import Block
 from blockfold.adapters.archive import ObjectArchive
 from blockfold.adapters.archived_log import ArchivedBlockLog
 from blockfold.adapters.bodies import ObjectBodies
-from blockfold.adapters.dynamodb.items import from_item, pack, to_item
+from blockfold.adapters.dynamodb.items import from_item, to_item
+from blockfold.adapters.dynamodb.packing import pack
 from blockfold.adapters.memory import MemoryMachines, MemoryObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.application.import_lines import Entry
@@ -62,6 +63,7 @@ class ItemLog:
         packed = pack(block.payload)
         spilled = len(packed) > INLINE
         if spilled:
+            packed = pack(block.payload, dictionary=False)
             self._objects.put_new(body_key(block.machine, block.number, block.header.body), packed)
         item = to_item(block, None if spilled else packed)
         self.items.setdefault(block.machine, {})[block.number] = item

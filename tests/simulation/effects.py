@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from blockfold.application.counters import partition_of
+from blockfold.domain.counters import Counter
 from blockfold.domain.errors import Corrupted
 from blockfold.domain.segments import cover
 from tests.simulation.services import Call
@@ -47,6 +49,7 @@ def _update_item(world: Any, task: Task, params: dict[str, Any], answer: Any) ->
         world.truth.settle(record, task.heads)
     elif update.startswith("SET flushed"):
         check_table(world, machine)
+        check_counters(world, machine)
     elif update.startswith("SET archived"):
         check_archive(world, machine)
 
@@ -95,6 +98,30 @@ def check_table(world: Any, machine: str) -> None:
             f"{machine} flushed up to {flushed} of {life.head}: {wrong[0]!r} is "
             f"{entries.get(wrong[0])!r}, must be {wanted.get(wrong[0])!r}",
         )
+
+
+def check_counters(world: Any, machine: str) -> None:
+    """The stored counters hold what stands in blocks, and nothing else.
+
+    Raises:
+        Violation: They do not.
+    """
+    life = world.truth.life(machine)
+    record = world.observer.machines.get(machine)
+    flushed = record.flushed if record else 0
+    rows = {row.key: row for row in world.observer.table.scan(partition_of(machine))}
+    for producer in {name for _, name, _ in life.counted} | rows.keys():
+        row = rows.get(producer)
+        upto = max(flushed, row.block) if row else flushed
+        wanted = {n for number, name, n in life.counted if name == producer and number <= upto}
+        counter = Counter.decoded(row.value) if row else Counter()
+        held = {n for n in range(1, counter.last + 1) if counter.holds(n)}
+        if held != wanted or upto > life.head:
+            raise Violation(
+                "law 1, exactly once",
+                f"the counter of {producer} in {machine} holds {sorted(held)}, blocks up to "
+                f"{upto} hold {sorted(wanted)}",
+            )
 
 
 def check_archive(world: Any, machine: str) -> None:

@@ -311,6 +311,7 @@ def simulated() -> Iterator[None]:
         "blockfold.application.catch_up.LOOK": 2,
         "blockfold.application.catch_up.NOTE": 2,
         "blockfold.application.prune_blocks.NEWEST_STAY": 2,
+        "blockfold.application.rivals.LOOK_FROM": 0.04,
         "blockfold.application.prune_blocks.MARKED_AT_ONCE": 2,
         "blockfold.application.prune.NEWEST_STAY": 2,
     }

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from blockfold.bootstrap import reader, verifier
 from blockfold.domain.errors import BlockfoldError
-from tests.simulation.effects import check_archive, check_snapshot, check_table
+from tests.simulation.effects import (
+    check_archive,
+    check_counters,
+    check_snapshot,
+    check_table,
+)
 from tests.simulation.story import Violation
 from tests.simulation.world import World
 
@@ -43,6 +48,7 @@ def _check_machine(world: World, machine: str) -> None:
             f"{machine} is flushed up to {record.flushed} of {life.head} when all is done",
         )
     check_table(world, machine)
+    check_counters(world, machine)
     rows = {row.key: row.value for row in look.table.scan(machine) if row.value is not None}
     if rows != life.chain[-1].entries:
         raise Violation("law 2, state follows the log", f"the table of {machine}")

@@ -9,6 +9,7 @@ from typing import Any
 from blockfold.bootstrap import reader
 from blockfold.domain.errors import BlockfoldError, Corrupted
 from tests.simulation.environments import handle
+from tests.simulation.producers import lose, produce, redrive
 from tests.simulation.services import Batch, StreamBatch
 from tests.simulation.tasks import Task
 from tests.simulation.world import BEGIN, DAY, HOUR, MINUTE, SECOND, World
@@ -55,7 +56,7 @@ def _send(world: World, machine: str = "") -> None:
         world.totals["sent again"] += 1
     else:
         machine = machine or random.choice(world.names)
-        body, name = _body(world), f"{random.getrandbits(64):016x}"
+        body, name = body_of(world), f"{random.getrandbits(64):016x}"
     world.totals["sent"] += 1
     answer = world.outside.sqs.send_message(
         QueueUrl=world.settings.actions_queue,
@@ -68,7 +69,8 @@ def _send(world: World, machine: str = "") -> None:
     world.truth.accept(machine, answer["MessageId"], answer["SequenceNumber"], body)
 
 
-def _body(world: World) -> str:
+def body_of(world: World) -> str:
+    """What a message asks for: some actions, now and then none at all."""
     random = world.random
     if random.random() < 0.06:
         return random.choice(NO_JSON)
@@ -129,7 +131,7 @@ def _acknowledge(world: World, batch: Batch, event: dict[str, Any], task: Task) 
         machine = record["attributes"]["MessageGroupId"]
         if record["messageId"] in failed:
             continue
-        if not world.truth.life(machine).holds(record["messageId"]):
+        if not world.truth.life(machine).settled(record["messageId"]):
             world.fail(
                 "law 1, nothing is lost",
                 f"{record['messageId']} of {machine} is acknowledged, and in no block",
@@ -467,4 +469,7 @@ MOVES: dict[str, Callable[[World], Task | None]] = {
     "jump": jump,  # type: ignore[dict-item]
     "leap": leap,  # type: ignore[dict-item]
     "expire": expire,  # type: ignore[dict-item]
+    "produce": produce,  # type: ignore[dict-item]
+    "lose": lose,  # type: ignore[dict-item]
+    "redrive": redrive,  # type: ignore[dict-item]
 }

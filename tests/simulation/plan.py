@@ -62,6 +62,12 @@ MOVES = {
 """Move → how likely a seed has it, and how often it may be made beside the others."""
 
 
+PRODUCER_MOVES = {"produce": (4, 10), "lose": (1, 3), "redrive": (1, 2)}
+"""Move → how often it may be made, in a seed that has idempotent producers."""
+
+PRODUCING = 0.5
+"""How many seeds have them."""
+
 FOCUSED = 0.25
 """How many seeds have few kinds of moves."""
 
@@ -92,6 +98,7 @@ class Plan:
         stale: How likely an eventually consistent read misses what was just written.
         late: Whether producers try again past five minutes.
         rest: Whether producers send all that is left when faults are over.
+        producers: Idempotent producers, each of which sends to every machine; 0 is none.
     """
 
     seed: int
@@ -114,6 +121,7 @@ class Plan:
     stale: float = 0.0
     late: bool = False
     rest: bool = True
+    producers: int = 0
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -149,7 +157,17 @@ class Plan:
             late=random.random() < 0.4,
             rest=random.random() < 0.5,
         )
-        return plan.focused(random) if random.random() < FOCUSED else plan
+        plan = plan.focused(random) if random.random() < FOCUSED else plan
+        return plan.produced(Random(f"producers/{seed}"))
+
+    def produced(self, random: Random) -> Plan:
+        """The same with idempotent producers, or without."""
+        if random.random() >= PRODUCING:
+            return self
+        moves = {name: random.choice(often) for name, often in PRODUCER_MOVES.items()}
+        return replace(
+            self, producers=random.choice((1, 2)), moves={**self.moves, **moves, "jump": 2}
+        )
 
     def focused(self, random: Random) -> Plan:
         """The same with few kinds of moves, each of them often: what they do to each other."""
@@ -180,7 +198,7 @@ class Plan:
         ]
         found += [("sends", number) for number in (1, 2, 4) if number < self.sends]
         plain = {**asdict(Plan(self.seed)), "rest": False}
-        names = ("rest", "skew", "stale", "late", "page", "inline", "block", "tail")
+        names = ("rest", "skew", "stale", "late", "page", "inline", "block", "tail", "producers")
         return found + [(name, plain[name]) for name in names if getattr(self, name) != plain[name]]
 
     def changed(self, change: tuple[str, Any]) -> Plan:

@@ -9,6 +9,7 @@ from tests.simulation import moves
 from tests.simulation.laws import check_laws
 from tests.simulation.moves import MOVES
 from tests.simulation.plan import Plan
+from tests.simulation.producers import settle
 from tests.simulation.story import Story, Violation
 from tests.simulation.tasks import Task
 from tests.simulation.world import MINUTE, World
@@ -80,6 +81,7 @@ def _rest(world: World) -> None:
     world.tell("", "no more faults")
     while world.plan.rest and world.totals["sent"] < world.plan.sends:
         moves.send(world)
+    settle(world)
     for _ in range(ROUNDS):
         for task in list(world.ready):
             world.finish(task)

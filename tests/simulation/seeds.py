@@ -27,6 +27,8 @@ HAPPENS = (
     "prunes",
     "reads",
     "sent again",
+    "repeated late",
+    "buried",
 )
 """What must have happened among some hundreds of seeds, or the run shows less than it says."""
 

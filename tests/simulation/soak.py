@@ -44,6 +44,8 @@ TOTALS = (
     "prunes",
     "reads",
     "sent again",
+    "repeated late",
+    "buried",
     "refusals",
     "violations",
 )

@@ -12,7 +12,7 @@ import pytest
 from tests.simulation.__main__ import main, told
 from tests.simulation.defects import DEFECTS
 from tests.simulation.environments import simulated
-from tests.simulation.plan import FAULTS, MOVES, Plan
+from tests.simulation.plan import FAULTS, MOVES, PRODUCER_MOVES, Plan
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.run import Ran, run
 from tests.simulation.shrink import is_like, shrink
@@ -51,7 +51,7 @@ def test_seeds_differ_in_faults_and_moves() -> None:
     for name in FAULTS:
         share = sum(name in plan.faults for plan in plans) / len(plans)
         assert 0.1 < share < 0.9, name
-    for name in MOVES:
+    for name in (*MOVES, *PRODUCER_MOVES):
         assert sum(name in plan.moves for plan in plans) > len(plans) / 10, name
 
 

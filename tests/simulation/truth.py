@@ -30,11 +30,13 @@ class Accepted:
         id: Its MessageId.
         sequence: Its SequenceNumber.
         actions: What it asks for; None is no action at all.
+        name: Its producer and its count there; None of any other sender.
     """
 
     id: str
     sequence: int
     actions: list[dict[str, Any] | None]
+    name: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -59,7 +61,11 @@ class Life:
     """A machine, as it must be.
 
     Attributes:
-        accepted: The messages of its group, in the order in which the queue took them.
+        accepted: The messages of its group, in the order in which the queue took them, each
+            once: without those that a producer sent again, and without those that are lost.
+        copies: Those that a producer sent again, by id.
+        lost: Those that left the queue without being executed, by id.
+        counted: Producers' messages that stand in blocks: block, producer, count.
         chain: Its blocks from 1 on.
         message: The message that its next action stands in.
         action: The place of that action in it.
@@ -67,6 +73,9 @@ class Life:
     """
 
     accepted: list[Accepted] = field(default_factory=list)
+    copies: dict[str, Accepted] = field(default_factory=dict)
+    lost: dict[str, Accepted] = field(default_factory=dict)
+    counted: list[tuple[int, str, int]] = field(default_factory=list)
     chain: list[Known] = field(default_factory=list)
     message: int = 0
     action: int = 0
@@ -82,9 +91,18 @@ class Life:
         """The state at the head."""
         return self.chain[-1].state if self.chain else {}
 
-    def holds(self, message: str) -> bool:
-        """Whether all of a message stands in blocks."""
-        return any(each.id == message for each in self.accepted[: self.message])
+    def settled(self, message: str) -> bool:
+        """Whether the queue may let go of a message: all of it, or of its original, is in blocks.
+
+        What is lost has left the queue already.
+        """
+        if message in self.lost:
+            return True
+        name = self.copies[message].name if message in self.copies else None
+        return any(
+            each.id == message or (name is not None and each.name == name)
+            for each in self.accepted[: self.message]
+        )
 
 
 @dataclass(slots=True)
@@ -111,18 +129,58 @@ class Truth:
 
     # -- the queue -------------------------------------------------------------------------
 
-    def accept(self, machine: str, message: str, sequence: str, body: str) -> None:
-        """The queue took a message, or says again that it did.
+    def accept(
+        self,
+        machine: str,
+        message: str,
+        sequence: str,
+        body: str,
+        name: tuple[str, int] | None = None,
+    ) -> bool:
+        """The queue took a message, or says again that it did; whether it is a copy.
 
         Raises:
             Violation: The simulated queue is wrong.
         """
-        accepted = self.life(machine).accepted
+        life = self.life(machine)
+        accepted = life.accepted
+        if message in life.copies or message in life.lost:
+            return False
         if any(each.id == message for each in accepted):
-            return
+            return False
         if accepted and accepted[-1].sequence >= int(sequence):
             raise Violation("queue", f"{message} has no higher number than the one before")
-        accepted.append(Accepted(message, int(sequence), _asked(body)))
+        new = Accepted(message, int(sequence), _asked(body), name)
+        if name is not None and any(each.name == name for each in accepted):
+            life.copies[message] = new
+            return True
+        accepted.append(new)
+        return False
+
+    def lose(self, machine: str, message: str) -> bool:
+        """A message leaves the queue; whether it may: not one that is executed in part.
+
+        If its producer sent it again, the first of the copies takes its place.
+        """
+        life = self.life(machine)
+        if message in life.copies:
+            return False
+        at = next(n for n, each in enumerate(life.accepted) if each.id == message)
+        if at < life.message:
+            return True  # it stands in blocks, and only the queue did not hear of it
+        if at == life.message and life.action:
+            return False
+        lost = life.accepted.pop(at)
+        life.lost[message] = lost
+        for copy in life.copies.values():
+            if copy.name == lost.name:
+                del life.copies[copy.id]
+                life.accepted.append(copy)
+                life.accepted[life.message :] = sorted(
+                    life.accepted[life.message :], key=lambda each: each.sequence
+                )
+                break
+        return True
 
     # -- the log ---------------------------------------------------------------------------
 
@@ -180,6 +238,8 @@ class Truth:
             life.action += 1
             if life.action == len(wanted.actions):
                 life.message, life.action = life.message + 1, 0
+                if wanted.name is not None:
+                    life.counted.append((block.number, *wanted.name))
         return state
 
     def _brought_back(self, block: Block, name: str) -> State:

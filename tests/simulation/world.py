@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from blockfold.adapters.envelope import unseal
 from blockfold.bootstrap import Adapters
 from tests.faults import Killed
 from tests.simulation.effects import observe
 from tests.simulation.environments import TIMEOUTS, Environment, adapters_of, handle
 from tests.simulation.plan import Plan
 from tests.simulation.services import STACK, Call, Cloud, Direct, PartFailed, faults
+from tests.simulation.services.queues import Message
 from tests.simulation.story import Story, Violation
 from tests.simulation.tasks import Task, here
 from tests.simulation.truth import Truth
@@ -130,6 +132,7 @@ class World:
         self.outside = self.observer.clients
         self.names = [f"m{number}" for number in range(plan.machines)]
         self.sent: list[tuple[str, str, str, int]] = []
+        self.producers: dict[tuple[str, int], Any] = {}  # by machine and place among them
         self._made = 0
         self._faults = _thresholds(plan, 1.0)
         self._write_faults = _thresholds(plan, WRITES_WEIGH)
@@ -167,6 +170,15 @@ class World:
         """Whether a fault strikes here."""
         rate = self.plan.faults.get(fault, 0.0) if self.faulty else 0.0
         return rate > 0 and self.random.random() < rate and fault not in self.plan.off
+
+    def accept(self, message: Message) -> None:
+        """The queue took a message, or says again that it did."""
+        opened = unseal(message.body, message.named)
+        body = "no json" if opened.spoiled else opened.body
+        name = (opened.producer, opened.count) if opened.producer else None
+        self.totals["repeated late"] += self.truth.accept(
+            message.group, message.id, message.sequence, body, name
+        )
 
     def is_fresh(self, sent: tuple[str, str, str, int]) -> bool:
         """Whether the queue still knows a message as one that it took."""

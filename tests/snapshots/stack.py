@@ -139,7 +139,7 @@ class Stack:
 
     def lag(self, *steps: dict[str, Any], machine: str = MACHINE) -> None:
         """One action in a block that is not flushed: the table lags behind the log."""
-        table = cast("StateTable", _Unwritable(self.table))
+        table = cast("StateTable", Unwritable(self.table))
         executor = replace(self.executor(), table=table)
         folded = executor.fold(machine, [self.message(*steps)], deadline=NEVER)
         assert len(folded.blocks) == 1
@@ -216,7 +216,9 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class _Unwritable:
+class Unwritable:
+    """A state table that can be read."""
+
     table: StateTable
 
     def __getattr__(self, name: str) -> Any:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from blockfold.adapters.aws import code_of, unavailable
-from blockfold.adapters.dynamodb.items import INLINE_BYTES, from_item, pack, to_item
+from blockfold.adapters.dynamodb.items import INLINE_BYTES, from_item, to_item
+from blockfold.adapters.dynamodb.packing import SMALL_BYTES, pack
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockConflict
 from blockfold.domain.keys import body_key
@@ -57,9 +58,12 @@ class DynamoBlockLog:
         Raises:
             LimitExceeded: The body is larger than `get` would take; nothing was stored.
         """
-        packed = pack(block.payload, f"block {block.number} of machine {block.machine!r}")
+        name = f"block {block.number} of machine {block.machine!r}"
+        packed = pack(block.payload, name)
         spilled = len(packed) > self._inline
         if spilled:
+            if len(block.payload) <= SMALL_BYTES:
+                packed = pack(block.payload, name, dictionary=False)
             self._bodies.put_new(body_key(block.machine, block.number, block.header.body), packed)
         try:
             self._client.put_item(

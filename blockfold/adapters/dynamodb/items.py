@@ -1,20 +1,19 @@
 """A block as a DynamoDB item.
 
 The attributes stand for the header's fields; what can be derived from them is not stored. The
-body is compressed canonical JSON in ``body``, or in the object that ``body_key`` names when the
-item says how many bytes of it were ``spilled``.
+body is packed canonical JSON (`blockfold.adapters.dynamodb.packing`) in ``body``, or in the object
+that ``body_key`` names when the item has the body's hash as ``spilled``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import zstandard
-
+from blockfold.adapters.dynamodb.packing import unpack
 from blockfold.domain import digest
 from blockfold.domain.block import FORMAT, Block, Header, payload_hash
 from blockfold.domain.canonical import Canonical
-from blockfold.domain.errors import Corrupted, LimitExceeded
+from blockfold.domain.errors import Corrupted
 from blockfold.domain.keys import body_key
 from blockfold.ports import ObjectStore
 
@@ -24,31 +23,6 @@ if TYPE_CHECKING:
 INLINE_BYTES = 8 * 1024
 """Compressed bytes up to which a body stays in the item: there a PUT to S3 ($5 per million)
 costs as much as the write units that it saves ($0.625 per million and KB)."""
-
-MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-"""What a compressed body may unpack to: more is not stored, and taken for damage when read. The
-domain's limits keep blocks well below it (`blockfold.domain.limits`)."""
-
-ZSTD_LEVEL = 3
-
-
-def pack(payload: Canonical, name: str = "a block") -> bytes:
-    """A body as it is stored.
-
-    Args:
-        payload: The body.
-        name: Whose it is, for the error.
-
-    Raises:
-        LimitExceeded: It could never be read again.
-    """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise LimitExceeded(
-            f"{name} has a body of {len(payload):,} bytes, {MAX_PAYLOAD_BYTES:,} are the most "
-            "that can be stored",
-            hint="make smaller blocks: lower Limits.payload",
-        )
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False).compress(payload)
 
 
 def to_item(block: Block, packed: bytes | None) -> dict[str, AttributeValueTypeDef]:
@@ -148,17 +122,3 @@ def _is_spilled(item: dict[str, Any]) -> bool:
 def _spilled_key(item: dict[str, Any]) -> str:
     sha256 = bytes(item["spilled"]["B"]).hex()
     return body_key(item["machine"]["S"], int(item["number"]["N"]), sha256)
-
-
-def unpack(packed: bytes, name: str) -> Canonical:
-    """A body from what is stored of it.
-
-    Raises:
-        Corrupted: It does not unpack, or claims to be too large.
-    """
-    try:
-        if zstandard.frame_content_size(packed) > MAX_PAYLOAD_BYTES:
-            raise Corrupted(f"{name} claims a body of more than {MAX_PAYLOAD_BYTES:,} bytes")
-        return zstandard.ZstdDecompressor().decompress(packed)
-    except zstandard.ZstdError as error:
-        raise Corrupted(f"{name} does not unpack: {error}") from error

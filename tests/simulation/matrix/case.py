@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from blockfold.adapters.envelope import named
 from tests.simulation import moves
 from tests.simulation.matrix.stage import Stage, Stopped
 from tests.simulation.services.dynamodb.table import Table
@@ -89,15 +90,28 @@ def _action(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "run", "args": {"steps": steps}}
 
 
-def send(stage: Stage, machine: str, *actions: dict[str, Any] | str) -> None:
-    """Send one message with some actions, or with what is none."""
+def send(
+    stage: Stage, machine: str, *actions: dict[str, Any] | str, by: tuple[str, int] | None = None
+) -> None:
+    """Send one message with some actions, or with what is none.
+
+    Args:
+        stage: Where.
+        machine: To whom.
+        actions: What it asks for.
+        by: The idempotent producer that sends it, and its count.
+    """
     body = json.dumps(actions if len(actions) > 1 else actions[0])
-    count = stage.notes["sent"] = stage.notes.get("sent", 0) + 1
+    number = stage.notes["sent"] = stage.notes.get("sent", 0) + 1
+    attributes = named(*by) if by is not None else {}
     stage.outside.sqs.send_message(
         QueueUrl=stage.settings.actions_queue,
         MessageBody=body,
         MessageGroupId=machine,
-        MessageDeduplicationId=str(count),
+        MessageDeduplicationId=str(number),
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
+        },
     )
     stage.settle_truth()
 
@@ -121,20 +135,25 @@ def execute(stage: Stage) -> None:
         raise Stopped(task.error)
 
 
-def block(stage: Stage, machine: str, *actions: dict[str, Any]) -> None:
+def block(
+    stage: Stage, machine: str, *actions: dict[str, Any], by: tuple[str, int] | None = None
+) -> None:
     """One more block of a machine."""
-    send(stage, machine, *actions)
+    send(stage, machine, *actions, by=by)
     execute(stage)
 
 
 def grow(stage: Stage, machine: str, count: int) -> None:
-    """Some more blocks of a machine, which set, overwrite and delete keys."""
+    """Some more blocks of a machine, which set, overwrite and delete keys.
+
+    The odd ones come from an idempotent producer, of which some messages never came.
+    """
     for _ in range(count):
         number = stage.truth.life(machine).head + 1
         actions = [put(f"k{number}", number), put("last", number)]
         if number % 3 == 0:
             actions.append(drop(f"k{number - 2}"))
-        block(stage, machine, *actions)
+        block(stage, machine, *actions, by=("p", number) if number % 2 else None)
 
 
 def announce(stage: Stage) -> None:

@@ -62,6 +62,15 @@ def _conflict(stage: Stage) -> None:
     stage.prefer = "idle longest"
 
 
+def _repeated(stage: Stage) -> None:
+    """Producers: one whose message comes again beside others, and one that skips a count."""
+    block(stage, "m", put("a", 1), by=("p", 1))
+    send(stage, "m", put("a", 1), by=("p", 1))
+    send(stage, "m", put("b", 1), put("b", 2), put("b", 3), by=("p", 3))
+    send(stage, "m", put("b", 1), put("b", 2), put("b", 3), by=("p", 3))
+    send(stage, "m", put("c", 1), by=("q", 1))
+
+
 def unflushed(stage: Stage) -> None:
     """An executor died right after its commit."""
     _some(stage)
@@ -109,6 +118,7 @@ CASES = [
     Case("execute: bodies in S3", execute, QUEUE, _batch, plan={"inline": 1}),
     Case("execute: two machines in one batch", execute, QUEUE, _two),
     Case("execute: another executor was first", execute, QUEUE, warm=_conflict),
+    Case("execute: producers' messages come again", execute, QUEUE, _repeated, plan={"block": 2}),
     Case("execute: behind an unfinished flush", execute, QUEUE, unflushed),
     Case(
         "execute: a flush before each block", execute, QUEUE, _packed, plan={"block": 2, "tail": 0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from blockfold.application.counters import partition_of
 from blockfold.application.lost import GONE
 from blockfold.bootstrap import (
     Adapters,
@@ -114,7 +115,8 @@ def _delete_again(stage: Stage) -> None:
 def _gone(stage: Stage) -> None:
     """Nothing of it is stored; the truth forgets all but the action that waits."""
     look = stage.observer
-    left = stage.cloud.bucket.keys("machines/m/"), list(look.table.scan("m"))
+    rows = [*look.table.scan("m"), *look.table.scan(partition_of("m"))]
+    left = stage.cloud.bucket.keys("machines/m/"), rows
     if any(left) or look.machines.get("m") or look.log.head("m"):
         raise Violation("deletion", f"{left} are left")
     del stage.truth.lives["m"]
@@ -156,7 +158,8 @@ DAMAGE = {"archive": 0, "runs": 0, "snapshots": 0, "settings": -1, "log": -1}
 
 def _scratch_gone(stage: Stage) -> None:
     """A drill leaves nothing behind: the next one sees to it."""
-    strange = {item["machine"]["S"] for item in stage.cloud.state.items()} - set(stage.truth.lives)
+    known = {*stage.truth.lives, *map(partition_of, stage.truth.lives)}
+    strange = {item["machine"]["S"] for item in stage.cloud.state.items()} - known
     if strange:
         raise Violation("drill", f"rows of {strange} are left")
 

@@ -31,6 +31,7 @@ NOT_HERE = {
     "outcomes.ActionOutcome.applied": "a value",
     "outcomes.Watch.missed": "an error's text",
     "plan.exists": "an error's text",
+    "push.read_actions": "parses",
     "push.to_line": "a text",
     "repair_blocks.SoundBlocks.append": "refuses",
     "repair_blocks.SoundBlocks.expire": "refuses",

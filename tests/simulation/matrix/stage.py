@@ -98,7 +98,7 @@ class Stage(World):
     def settle_truth(self) -> None:
         """Tell the truth what the queue took, whoever sent it."""
         for each in self.cloud.actions.accepted:
-            self.truth.accept(each.group, each.id, each.sequence, each.body)
+            self.accept(each)
 
     # -- processes -------------------------------------------------------------------------
 

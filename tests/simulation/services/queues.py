@@ -221,6 +221,12 @@ class Queue:
             to.arrive(_again(each, self._new_id(), self.world.now()))
         return len(moved)
 
+    def bury(self, message: Message) -> None:
+        """Give a message up, as if it had been received too often."""
+        assert self.dead_letters is not None, "there is a place for it"
+        self._drop(message)
+        self.dead_letters.arrive(_again(message, message.id, message.sent))
+
     def arrive(self, message: Message) -> None:
         """Take a message in."""
         self.accepted.append(message)
@@ -235,8 +241,7 @@ class Queue:
         for each in [*self._messages]:
             full = self.max_receives and each.received >= self.max_receives
             if full and each.visible <= now and self.dead_letters is not None:
-                self._drop(each)
-                self.dead_letters.arrive(_again(each, each.id, each.sent))
+                self.bury(each)
             else:
                 yield each
 
