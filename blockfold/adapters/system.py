@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
+from typing import ClassVar
 
 from blockfold.domain.errors import OutOfTime
 
-AGAIN_SECONDS = 0.05
-"""How soon a reducer that swallowed the end of its time is interrupted again."""
+TICK_SECONDS = 0.05
+"""How often the alarm looks at the time, and interrupts a reducer whose time is over."""
+
+IDLE_TICKS = 20
+"""Ticks without a reducer after which the alarm is turned off."""
 
 
 class SystemClock:
@@ -46,14 +50,21 @@ class AlarmGuard:
     that never returns. A reducer that swallows the end of its time is interrupted again and
     again, and counts as out of time even if it then returns.
 
+    The alarm ticks for as long as guards are in use, and each tick looks whether time is over.
+    Setting and clearing an alarm for each action would take several times as long as many actions.
+
     Args:
-        seconds: The budget of one action.
+        seconds: The budget of one action; it ends at the next tick, at most `TICK_SECONDS` later.
     """
+
+    _active: ClassVar[AlarmGuard | None] = None
+    _idle: ClassVar[int] = 0
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._armed = False
+        self._until = 0.0
         self._rang = False
+        self._outer: AlarmGuard | None = None
 
     def __call__(self) -> AbstractContextManager[object]:
         """A context that is ended by `OutOfTime` when the budget is used up."""
@@ -62,10 +73,15 @@ class AlarmGuard:
         return self
 
     def __enter__(self) -> AlarmGuard:
-        signal.signal(signal.SIGALRM, self._ring)
+        # Whoever else uses the alarm has set another interval, or none.
+        if signal.getitimer(signal.ITIMER_REAL)[1] != TICK_SECONDS:
+            signal.signal(signal.SIGALRM, AlarmGuard._ring)
+            signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         self._rang = False
-        self._armed = True
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN_SECONDS)
+        self._until = time.monotonic() + self._seconds
+        self._outer = AlarmGuard._active
+        AlarmGuard._idle = 0
+        AlarmGuard._active = self
         return self
 
     def __exit__(
@@ -75,15 +91,30 @@ class AlarmGuard:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._armed = False
+            AlarmGuard._active = self._outer
         finally:  # the alarm may ring just before the line above
-            self._armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            AlarmGuard._active = self._outer
         if self._rang and not isinstance(error, OutOfTime):
             raise self._out_of_time() from error
 
-    def _ring(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
+    @staticmethod
+    def _ring(_number: int, _frame: FrameType | None) -> None:
+        """Look at the time; stop ticking when nobody was guarded for a while."""
+        guard = AlarmGuard._active
+        if guard is None:
+            AlarmGuard._idle += 1
+            if AlarmGuard._idle >= IDLE_TICKS:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        else:
+            guard.look()
+
+    def look(self) -> None:
+        """Look at the time.
+
+        Raises:
+            OutOfTime: It is over.
+        """
+        if time.monotonic() >= self._until:
             self._rang = True
             raise self._out_of_time()
 

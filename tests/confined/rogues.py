@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from itertools import repeat
 from typing import Any
 
@@ -120,7 +121,7 @@ class Rogue(Machine):
     @action
     def close_all_and_wait(self, state: State, context: Context) -> None:
         os.closerange(0, 1_000)
-        signal.pause()
+        time.sleep(3_600)
 
     @action
     def babble(self, state: State, context: Context) -> None:
