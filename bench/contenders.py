@@ -200,7 +200,7 @@ def _start(contender: Contender, configuration: dict[str, Any], folder: Path) ->
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{contender.title} failed:\n{done.stderr[-3000:]}")
+        raise RuntimeError(f"{contender.title} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 import time
@@ -76,6 +77,8 @@ class AlarmGuard:
         # Whoever else uses the alarm has set another interval, or none.
         if signal.getitimer(signal.ITIMER_REAL)[1] != TICK_SECONDS:
             signal.signal(signal.SIGALRM, AlarmGuard._ring)
+            atexit.unregister(_still)
+            atexit.register(_still)
             signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         self._rang = False
         self._until = time.monotonic() + self._seconds
@@ -104,7 +107,7 @@ class AlarmGuard:
         if guard is None:
             AlarmGuard._idle += 1
             if AlarmGuard._idle >= IDLE_TICKS:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                _still()
         else:
             guard.look()
 
@@ -120,3 +123,8 @@ class AlarmGuard:
 
     def _out_of_time(self) -> OutOfTime:
         return OutOfTime(f"ran out of its time of {self._seconds:g} s")
+
+
+def _still() -> None:
+    """Stop ticking. An interpreter that ends puts the signal's handler away before the alarm."""
+    signal.setitimer(signal.ITIMER_REAL, 0)

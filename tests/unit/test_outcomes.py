@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -442,3 +444,15 @@ def test_trouble_after_the_reducer_ran_out_of_stack_is_still_nobodys_outcome(
 ) -> None:
     with pytest.raises(Unavailable, match="throttled"):
         execute(Climber(), HEAD, source, [message(1, [{"type": "recover"}])])
+
+
+def test_a_process_ends_in_peace_right_after_a_guarded_action() -> None:
+    code = (
+        "import time\n"
+        "from blockfold.adapters.system import AlarmGuard\n"
+        "class Slow:\n"
+        "    def __del__(self, sleep=time.sleep): sleep(0.3)\n"
+        "slow = Slow()\n"
+        "with AlarmGuard(5)(): pass\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
