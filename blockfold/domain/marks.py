@@ -78,7 +78,7 @@ def sift(
         if message.producer and counters.get(message.producer, NONE).holds(message.count):
             done.append(message)
             continue
-        left.append(replace(message, first=first))
+        left.append(_from(message, first))
         if message.producer:
             if (message.producer, message.count) in begun:
                 continue
@@ -102,3 +102,8 @@ def advance(marks: Iterable[Mark], message: Message, position: int | None) -> tu
             others.append(mark)
     done = Mark(queue=message.queue, sequence=message.sequence, sent=sent, next=position)
     return (*others, done)
+
+
+def _from(message: Message, first: int) -> Message:
+    """The message from a position on."""
+    return message if message.first == first else replace(message, first=first)
