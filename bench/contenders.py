@@ -65,8 +65,8 @@ class Contender:
 
 
 BATCH = 10
-FEW = 500
-SOME = 2_000
+FEW = 300
+SOME = 1_000
 
 OURS_STATE = Contender("ours-1", "Blockfold, one action a message", "ours", "state")
 OURS_LOG = Contender("ours-1-log", "Blockfold, one a message, log only", "ours", "log")
@@ -200,7 +200,9 @@ def _start(contender: Contender, configuration: dict[str, Any], folder: Path) ->
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{contender.title} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        raise RuntimeError(
+            f"{contender.title} ended with {done.returncode}:\n{done.stderr[-3000:]}"
+        )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
