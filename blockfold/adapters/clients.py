@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -37,12 +38,14 @@ class Clients:
         # botocore's own clients are the same, and boto3 is a fifth of the time that one takes.
         self._new: Callable[..., Any] = session.client if session else get_session().create_client
         self._endpoint = endpoint
+        self._made: dict[str, Any] = {}
+        self._lock = Lock()
         elsewhere = endpoint or os.environ.get("AWS_ENDPOINT_URL")
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 4},
             connect_timeout=2,
             read_timeout=10,
-            max_pool_connections=20,
+            max_pool_connections=40,  # eight groups at once, each with four requests of a flush
             s3={"addressing_style": "path"} if elsewhere else {},
         )
 
@@ -98,4 +101,8 @@ class Clients:
         return client
 
     def _client(self, service: str, config: Config) -> Any:
-        return self._new(service, endpoint_url=self._endpoint, config=config)
+        """One client of a service, however many threads ask for it first."""
+        with self._lock:
+            if service not in self._made:
+                self._made[service] = self._new(service, endpoint_url=self._endpoint, config=config)
+            return self._made[service]

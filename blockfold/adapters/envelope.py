@@ -23,8 +23,10 @@ PRODUCER = "blockfold.producer"
 ENCODING = "blockfold.encoding"
 ZSTD = "zstd"
 
-MAX_UNPACKED_BYTES = 4 * 1024 * 1024
-"""What a compressed body may unpack to; larger ones are recorded as malformed, unread."""
+MAX_UNPACKED_BYTES = 1024 * 1024
+"""What a compressed body may unpack to: no more than a message may hold that is not compressed. So
+what a block can grow to, and how long a body can take to parse, are the same for both. Larger ones
+are recorded as malformed, unread."""
 
 WORTH_BYTES = 1024
 """Bodies below this are sent as they are: nothing that SQS bills would get less."""

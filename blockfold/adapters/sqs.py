@@ -7,6 +7,7 @@ Releasing needs ``sqs:ChangeMessageVisibility``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,7 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from blockfold.adapters.aws import code_of, unavailable
 from blockfold.adapters.aws import refused as refused_by
 from blockfold.adapters.outgoing import STRING, Outgoing
-from blockfold.domain.errors import AccessDenied, BlockfoldError, Refused, Unavailable
+from blockfold.domain.errors import (
+    AccessDenied,
+    BlockfoldError,
+    Misconfigured,
+    Refused,
+    Unavailable,
+)
 from blockfold.ports import Receipt
 
 if TYPE_CHECKING:
@@ -42,6 +49,9 @@ _LATER = {
 }
 """Codes that blame the sender for what passes; those of throttling say so in their name."""
 
+_MESSAGE = ("BatchRequestTooLong", "InvalidMessageContents", "InvalidParameterValue")
+"""Codes that blame the message itself; they may have a prefix."""
+
 
 class SqsQueue:
     """Sends messages to a FIFO queue: one at a time, or a batch of different machines' messages.
@@ -57,7 +67,7 @@ class SqsQueue:
         self._client = client
         self._url = url
 
-    @property
+    @cached_property
     def arn(self) -> str:
         """The queue's ARN, as its messages name it; told from URL and region."""
         account, name = self._url.rsplit("/", 2)[1:]
@@ -174,6 +184,16 @@ def _explained(error: BlockfoldError, code: str) -> BlockfoldError:
             error.message,
             hint="the role in use needs sqs:SendMessage on the queue (and to use its key, if any)",
         )
-    if isinstance(error, Refused):
+    if code.upper().startswith("KMS") and not isinstance(error, Unavailable):
+        return Misconfigured(
+            error.message, hint="the queue's key cannot be used: look at its state and its policy"
+        )
+    if code == "RequestExpired":
+        return Misconfigured(
+            error.message, hint="set this computer's clock; a process that stood still may go on"
+        )
+    if isinstance(error, Refused) and code.endswith(_MESSAGE):
         return Refused(error.message, hint="SQS takes no such message, whenever it is sent")
+    if isinstance(error, Refused):
+        return Refused(error.message, hint="SQS takes nothing from here before that is changed")
     return error

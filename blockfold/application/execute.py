@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -265,6 +265,11 @@ class Executor:
             if named := tail.counters.unknown(left):
                 yield partial(tail.counters.read, named)
             sifted = sift(tail.head.marks, left, tail.counters.of(left))
+            if untried and sifted.done and not sifted.left:
+                # What is acknowledged without a commit is acknowledged on a head that was checked.
+                untried, tail = False, (yield from self._follow(folded, tail, share))
+                self._rivals.note(changed=folded.cold)
+                continue
             done = {message.id for message in sifted.done}
             committed = {record.id for block in folded.blocks for record in block.body.messages}
             folded.repeated += len(done - committed)
@@ -278,8 +283,8 @@ class Executor:
             suspects = list(takewhile(lambda each: each.id in folded.suspects, todo))
             if suspects and self.confine is not None and runner is None:
                 runner = confinement.enter_context(self.confine())
-            if unknown := tail.unknown(touched(self.machine, suspects or todo)):
-                yield partial(tail.fetch, unknown)
+            if not suspects:
+                yield from self._prefetch(tail, todo)
             block = execute(
                 self.machine,
                 tail.head,
@@ -301,6 +306,12 @@ class Executor:
                 untried = False
                 self._rivals.note(changed=folded.cold)
 
+    def _prefetch(self, tail: Tail, todo: Sequence[Message]) -> Steps:
+        """Read the keys that actions declare. Trouble is left to the reads of the reducers."""
+        if unknown := tail.unknown(touched(self.machine, todo)):
+            with suppress(BlockfoldError):
+                yield partial(tail.fetch, unknown)
+
     def _append(
         self, folded: Folded, block: Block, left: Sequence[Message], share: Share, short: int
     ) -> None:
@@ -320,21 +331,30 @@ class Executor:
 
     def _follow(self, folded: Folded, tail: Tail, share: Share) -> Generator[Call, Any, Tail]:
         """Go on to where others brought the machine, if anybody did."""
-        others, flushed = yield partial(self._news, tail)
-        if others:
-            folded.cold = True
-            tail.follow(others, flushed)
-            if tail.stale:
-                tail = folded.tail = yield from self._open(tail.head.machine, share)
+        folded.cold = bool((yield partial(self._catch_on, tail))) or folded.cold
+        if tail.stale:
+            tail = folded.tail = yield from self._open(tail.head.machine, share)
         self._remember(tail)
         return tail
 
-    def _news(self, tail: Tail) -> tuple[list[Block], int]:
-        """The blocks that others committed on top of a tail, and how far they flushed."""
+    def _catch_on(self, tail: Tail) -> bool:
+        """Bring a tail to what others committed on top of it; whether anybody did.
+
+        Of more than the bounds allow it is only told that the tail is stale.
+        """
         machine = tail.head.machine
         record = self.machines.get(machine)
-        others = list(self.log.read(machine, tail.head.number + 1))
-        return others, record.flushed if record else 0
+        number, size = tail.head.number, 0
+        others: list[Block] = []
+        for block in self.log.read(machine, number + 1):
+            others.append(block)
+            size += len(block.payload)
+            if size > self.bounds.payload:
+                tail.stale = True
+                return True
+        if others:
+            tail.follow(others, record.flushed if record else 0)
+        return bool(others)
 
     def _flush(self, folded: Folded, tail: Tail, deadline: float) -> bool:
         """Flush; whether the table stands at the head now."""

@@ -12,17 +12,19 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any, ClassVar, TypeVar, get_type_hints, overload
+from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints, overload
 
 import msgspec
 
-from blockfold.domain.canonical import Canonical
-from blockfold.domain.errors import DefinitionError, InvalidAction
+from blockfold.domain.canonical import Canonical, check_key
+from blockfold.domain.errors import DefinitionError, InvalidAction, LimitExceeded
+
+Pattern: TypeAlias = tuple[tuple[str, str | None], ...]
+"""Texts, and names of arguments where those stand."""
 
 Reducer = TypeVar("Reducer", bound=Callable[..., None])
 
@@ -39,6 +41,7 @@ _NO_PLAIN_FUNCTION = (
     inspect.isgeneratorfunction,
     inspect.isasyncgenfunction,
 )
+_args_decoder = msgspec.json.Decoder(dict[str, Any])
 _IMMUTABLE = (str, int, float, bool, bytes, type(None))
 
 
@@ -66,6 +69,7 @@ def action(
         keys: Keys of the state that the action will read or write, as far as its arguments tell:
             ``@action(keys="tree/{tree}")``. They are read together before a block is executed,
             in one request instead of one for each. Only a hint: the reducer may touch others, too.
+            An argument stands in braces, by its name alone, and is a text or a whole number.
     """
 
     def mark(marked: Reducer) -> Reducer:
@@ -85,22 +89,33 @@ class ActionSpec:
         reducer: The method.
         arguments: A msgspec struct type with one field for each argument.
         decoder: What reads such a struct.
-        keys: Patterns of keys that it will touch, with arguments in braces.
+        keys: Patterns of keys that it will touch: each a sequence of texts, and of arguments by
+            their names.
     """
 
     name: str
     reducer: Callable[..., None]
     arguments: type[msgspec.Struct]
     decoder: msgspec.json.Decoder[msgspec.Struct]
-    keys: tuple[str, ...] = ()
+    keys: tuple[Pattern, ...] = ()
 
     def touched(self, args: Canonical) -> list[str]:
-        """Keys that an action with these arguments declares; none if they are not valid."""
-        try:
-            checked = self.check(args)
-            return [pattern.format(**checked) for pattern in self.keys]
-        except Exception:  # noqa: BLE001 - user code; the reducer's own run tells what is wrong
+        """Keys that an action with these arguments declares, as far as they are plain.
+
+        Runs no user code: text and whole numbers are taken as they were sent, and keys that need
+        anything else, or that no state can have, are left out.
+        """
+        if not self.keys:
             return []
+        sent = _args_decoder.decode(args)
+        found: list[str] = []
+        for pattern in self.keys:
+            parts = [text if name is None else sent.get(name) for text, name in pattern]
+            if all(type(part) is str or type(part) is int for part in parts):
+                key = "".join(map(str, parts))
+                if _is_key(key):
+                    found.append(key)
+        return found
 
     def check(self, args: Canonical) -> dict[str, Any]:
         """Arguments for the reducer.
@@ -213,25 +228,41 @@ def _spec(machine: type[Machine], name: str, reducer: Callable[..., None]) -> Ac
         decoder = msgspec.json.Decoder(struct)
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"{where} has a type hint that cannot be checked: {error}") from error
-    keys = getattr(reducer, _KEYS, ())
-    _check_patterns(where, keys, [each.name for each in arguments])
+    names = [each.name for each in arguments]
+    keys = tuple(_pattern(where, each, names) for each in getattr(reducer, _KEYS, ()))
     return ActionSpec(name, reducer, struct, decoder, keys)
 
 
-def _check_patterns(where: str, patterns: Sequence[str], arguments: Sequence[str]) -> None:
-    for pattern in patterns:
-        try:
-            parsed = [field for _, field, _, _ in Formatter().parse(pattern) if field is not None]
-        except ValueError as error:
-            raise DefinitionError(
-                f"{where}: the keys {pattern!r} are no pattern: {error}"
-            ) from error
-        fields = {re.split(r"[.\[]", field, maxsplit=1)[0] for field in parsed}
-        if unknown := sorted(fields - set(arguments)):
-            raise DefinitionError(
-                f"{where}: the keys {pattern!r} name {unknown[0]!r}, which is no argument",
-                hint='write arguments in braces: keys="tree/{tree}"',
-            )
+def _pattern(where: str, text: str, arguments: Sequence[str]) -> Pattern:
+    """A pattern of keys, taken apart.
+
+    Raises:
+        DefinitionError: It is none, or asks for more than an argument as it was sent.
+    """
+    parts: list[tuple[str, str | None]] = []
+    try:
+        for before, name, form, conversion in Formatter().parse(text):
+            if before:
+                parts.append((before, None))
+            if name is None:
+                continue
+            if form or conversion or name not in arguments:
+                raise DefinitionError(
+                    f"{where}: the keys {text!r} name {name!r}, which is no argument by itself",
+                    hint='write arguments in braces, and nothing else: keys="tree/{tree}"',
+                )
+            parts.append(("", name))
+    except ValueError as error:
+        raise DefinitionError(f"{where}: the keys {text!r} are no pattern: {error}") from error
+    return tuple(parts)
+
+
+def _is_key(key: str) -> bool:
+    try:
+        check_key(key)
+    except LimitExceeded:
+        return False
+    return True
 
 
 def _hints(where: str, reducer: Callable[..., None]) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class AsyncProducer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._event = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._queued = 0
 
     @property
     def id(self) -> str:
@@ -77,9 +78,15 @@ class AsyncProducer:
         """See `Producer.push_action`."""
         core = self._bound()
         text = core.text_of(action)
-        if self._turn.locked() or (taken := core.put(machine, text)) is None:
-            async with self._turn:  # those that wait get room in the order in which they came
-                taken = await self._put(machine, text)
+        # Those that wait get room in the order in which they came. They are counted: between two
+        # of them the lock is free, and whoever came just then would overtake.
+        if self._queued or (taken := core.put(machine, text)) is None:
+            self._queued += 1
+            try:
+                async with self._turn:
+                    taken = await self._put(machine, text)
+            finally:
+                self._queued -= 1
         return AsyncPushed(self, *taken)
 
     async def flush(self, seconds: float | None = None, *, still: float | None = None) -> None:
@@ -104,7 +111,7 @@ class AsyncProducer:
         """See `Producer.find`."""
         followers = self._bound().searched()
         if any(parcel.receipt is None for parcel in parcels):
-            await self._flush(patience)
+            await self._flush(patience, parcels)
         search = Search(followers, parcels, patience)
         while pause := await asyncio.to_thread(search.look):
             await asyncio.sleep(pause)
@@ -152,9 +159,9 @@ class AsyncProducer:
                 left = core.left_for(machine, patience)
             await _within(event, left)
 
-    async def _flush(self, patience: Patience) -> None:
+    async def _flush(self, patience: Patience, parcels: list[Parcel] | None = None) -> None:
         core = self._bound()
-        flushing = core.begin_flush(patience)
+        flushing = core.begin_flush(patience, parcels)
         while True:
             event = self._event
             with core.lock:

@@ -24,7 +24,7 @@ class Bounds:
         actions: Most actions in a message, at most `MAX_ACTIONS`.
         payload: Most bytes of actions in a message before compression; at most 1 MiB less 512
             bytes, so that any fits that does not compress. An action that is larger alone goes
-            alone, as long as it fits compressed.
+            alone, if it has at most 1 MiB.
         linger: Seconds that an action waits for others to share its message.
         waiting_actions: Most actions that SQS has not acknowledged; `push` waits beyond.
         waiting_bytes: The same in bytes, before compression. One action always has room.

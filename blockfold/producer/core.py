@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blockfold.domain.action import Action
@@ -20,7 +20,7 @@ from blockfold.producer.courier import Answer, Queue
 from blockfold.producer.crew import Crew
 from blockfold.producer.following import Followers
 from blockfold.producer.leaving import Process, check_process
-from blockfold.producer.outbox import Lane, Outbox
+from blockfold.producer.outbox import Lane, Outbox, Stats
 from blockfold.producer.parcel import Parcel, text_of
 from blockfold.producer.patience import Patience
 from blockfold.producer.runs import Runs
@@ -92,6 +92,17 @@ class Core:
         self._listeners.append(listener)
 
     @property
+    def stats(self) -> Stats:
+        """What it has done so far.
+
+        Raises:
+            Refused: It was made in another process.
+        """
+        check_process(self._forks)
+        with self.lock:
+            return self.outbox.stats
+
+    @property
     def inherited(self) -> bool:
         """Whether this is another process than the one that it was made in."""
         return self._forks != Process.forks
@@ -123,15 +134,18 @@ class Core:
         Raises:
             Refused: The producer is closed.
             Misconfigured: No machine can have that id.
+            BlockfoldError: SQS takes nothing for that machine; see `left_of`.
         """
         outbox = self.outbox
         with self.lock:
             self.check()
+            if (lane := outbox.stuck.get(machine)) is not None:
+                raise self._refusal(lane, "push this one again after that")
             if not outbox.has_room(len(text)):
                 return None
             due = outbox.due
             parcel, position = outbox.put(machine, text, time.monotonic())
-            if outbox.due != due:
+            if outbox.due != due or self.crew.missing:
                 self.crew.call()
             if self.followers is not None:
                 if not position:
@@ -143,15 +157,13 @@ class Core:
         """How long to wait for room, None for as long as it takes. The caller holds the lock.
 
         Raises:
-            Unavailable: There is no time left.
+            Unavailable: There is no time left, or no thread to send.
             BlockfoldError: SQS takes nothing from here; see `left_of`.
         """
         stats, stuck = self.outbox.stats, self.outbox.stuck
-        lane = stuck.get(machine)
-        if lane is None and stuck and len(stuck) == len(self.outbox.lanes):
+        if stuck and len(stuck) == len(self.outbox.lanes):
             lane = next(iter(stuck.values()))
-        if lane is not None:
-            raise self._refusal(lane)
+            raise self._refusal(lane, f"until then there is no room for machine {machine!r} either")
         left = patience.left(stats.messages)
         if left is not None and left <= 0:
             raise Unavailable(
@@ -160,18 +172,18 @@ class Core:
                 hint="push it again later, or allow more: waiting_actions, waiting_bytes",
             )
         self.outbox.close_all()
-        self.crew.call()
+        self._call()
         return left
 
-    def begin_flush(self, patience: Patience) -> Flushing:
-        """Send all that was taken, now.
+    def begin_flush(self, patience: Patience, parcels: Iterable[Parcel] | None = None) -> Flushing:
+        """Send parcels now, and what goes before them: all that was taken if none are named.
 
         Raises:
             Refused: It was made in another process.
         """
         check_process(self._forks)
         with self.lock:
-            flushing = Flushing(self.outbox.hurry(), self.outbox.failures, patience)
+            flushing = Flushing(self.outbox.hurry(parcels), self.outbox.failures, patience)
             self.crew.call()
             return flushing
 
@@ -181,7 +193,7 @@ class Core:
         The caller holds the lock.
 
         Raises:
-            Unavailable: There is no time left.
+            Unavailable: There is no time left, or no thread to send.
             BlockfoldError: SQS will not take something before something is changed.
         """
         waiting = flushing.waiting
@@ -200,6 +212,7 @@ class Core:
             raise self._overdue(flushing)
         if self.closed:
             raise Refused("the producer was abandoned", hint="make another one")
+        self._call()
         return left
 
     def finish(self) -> bool:
@@ -222,8 +235,10 @@ class Core:
         """What looks into the logs.
 
         Raises:
+            Refused: It was made in another process.
             Misconfigured: There is no log to look into.
         """
+        check_process(self._forks)
         if self.followers is None:
             raise Misconfigured(
                 "this producer knows the queue alone, not the blocks: it cannot wait for outcomes",
@@ -235,6 +250,11 @@ class Core:
         if self.followers is not None:
             self.followers.begin(parcels)
 
+    def _call(self) -> None:
+        self.crew.call()
+        if self.crew.missing:
+            raise Unavailable("the system lets no thread be started that sends", hint=_STAYS)
+
     def _tell(self, answers: Sequence[Answer]) -> None:
         if self._acknowledged is None:
             return
@@ -242,21 +262,21 @@ class Core:
             if isinstance(answer, Receipt):
                 try:
                     self._acknowledged(parcel.machine, parcel.actions)
-                except Exception:
+                except BaseException:  # sys.exit() ends the thread it is called in, not the process
                     logger.exception("the function that is told of acknowledgements failed")
 
     def _wake(self) -> None:
         for listener in self._listeners:
             listener()
 
-    def _refusal(self, lane: Lane) -> BlockfoldError:
-        """The error about a lane that SQS takes nothing from."""
+    def _refusal(self, lane: Lane, besides: str = "") -> BlockfoldError:
+        """The error about a lane that SQS takes nothing from; besides, what else to do."""
         assert lane.error is not None, "a lane is stuck by an error"
         actions = sum(parcel.actions for parcel in lane.parcels)
         error = type(lane.error)(
             f"SQS does not take {_counted(actions)} for machine {lane.machine!r}: "
             f"{lane.error.message}",
-            hint=f"{lane.error.hint}; {_STAYS}" if lane.error.hint else _STAYS,
+            hint="; ".join(each for each in (lane.error.hint, _STAYS, besides) if each),
         )
         error.__cause__ = lane.error
         return error

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Condition, RLock, Thread
 
-from blockfold.domain.errors import BlockfoldError
+from blockfold.domain.errors import BlockfoldError, Unavailable
 from blockfold.ports import Receipt
 from blockfold.producer.courier import Answer, Queue, deliver
 from blockfold.producer.outbox import Outbox
@@ -60,8 +60,17 @@ class Crew:
         self._threads = 0
         self._stopped = False
 
+    @property
+    def missing(self) -> bool:
+        """Whether nobody is there to send: none was called, or the system let none be started."""
+        return not self._threads
+
     def call(self) -> None:
-        """See to it that somebody knows when the outbox is due. The caller holds the lock."""
+        """See to it that somebody knows when the outbox is due. The caller holds the lock.
+
+        If the system lets no thread be started, those that run must do; if there is none, it is
+        up to the next call.
+        """
         due = self._outbox.due
         if due is None or self._stopped:
             return
@@ -86,31 +95,37 @@ class Crew:
         thread = Thread(target=self._work, name="blockfold-producer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is on its way out: those that run must do
+        except RuntimeError:  # too many of them, or the interpreter is on its way out
             self._threads -= 1
-            if not self._threads:
-                raise
 
     def _work(self) -> None:
         with self.lock:
-            while True:
-                while self._leads and not self._stopped:
-                    self._idle += 1
-                    self._follow.wait()
-                    self._idle -= 1
-                if self._stopped:
-                    return
-                self._leads = True
-                taken = self._wait_for_work()
-                self._leads = False
-                if not taken:
-                    return
-                self.call()
-                self.lock.release()
-                try:
-                    self._send(taken)
-                finally:
-                    self.lock.acquire()
+            try:
+                while taken := self._next():
+                    self.call()
+                    self.lock.release()
+                    try:
+                        self._send(taken)
+                    finally:
+                        self.lock.acquire()
+            finally:
+                self._threads -= 1
+                self._follow.notify()
+                self.changed.notify_all()
+
+    def _next(self) -> list[Parcel]:
+        """What to send, when it is this thread's turn to lead; nothing if the crew was stopped."""
+        while self._leads and not self._stopped:
+            self._idle += 1
+            self._follow.wait()
+            self._idle -= 1
+        if self._stopped:
+            return []
+        self._leads = True
+        try:
+            return self._wait_for_work()
+        finally:
+            self._leads = False
 
     def _wait_for_work(self) -> list[Parcel]:
         """What is ready, as soon as something is; nothing if the crew was stopped."""
@@ -123,6 +138,7 @@ class Crew:
         return []
 
     def _send(self, taken: list[Parcel]) -> None:
+        """Send parcels. Whatever is raised in it, they go back, and the thread goes on."""
         left = dict.fromkeys(taken)
         try:
             self._before(taken)
@@ -132,9 +148,10 @@ class Crew:
                 for parcel, _ in answers:
                     del left[parcel]
                 self._after()
-        except Exception as defect:
+        except BaseException as defect:  # the thread is nobody's to end: parcels would be lost
             logger.exception("sending failed in a way that nobody foresaw")
-            error = BlockfoldError(f"could not send: {defect!r}", hint="see the log for more")
+            kind = BlockfoldError if isinstance(defect, Exception) else Unavailable
+            error = kind(f"could not send: {defect!r}", hint="see the log for more")
             self._settle([(parcel, error) for parcel in left])
 
     def _settle(self, answers: Sequence[Answer]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -68,6 +68,7 @@ class Lane:
         not_before: When it may be sent again.
         error: Why it was not taken the last time.
         turn: Which of all failures of the outbox that was.
+        hurried: A flush has let it be sent before its time, and no try was at its time since.
     """
 
     machine: str
@@ -77,6 +78,7 @@ class Lane:
     not_before: float = 0.0
     error: BlockfoldError | None = None
     turn: int = 0
+    hurried: bool = False
 
     @property
     def ready_at(self) -> float:
@@ -182,17 +184,36 @@ class Outbox:
         for lane in [*self._open.values()]:
             self._close(lane, lane.parcels[-1])
 
-    def hurry(self) -> set[Parcel]:
-        """The same, and let nothing wait for its next try any longer.
+    def hurry(self, wanted: Iterable[Parcel] | None = None) -> set[Parcel]:
+        """Let parcels wait neither for company nor, once between two tries, for the next try.
+
+        Only once: many flushes of a queue that throttles would else come to a storm. A machine
+        that SQS takes nothing for is tried at each: whoever flushes it again has changed something.
+
+        Args:
+            wanted: The parcels; None for all.
 
         Returns:
-            All that is not acknowledged.
+            Those of them that are not acknowledged, and what goes before them.
         """
-        self.close_all()
+        last: dict[str, int] = {}
+        if wanted is None:
+            last = {machine: lane.parcels[-1].count for machine, lane in self.lanes.items()}
+        else:
+            for parcel in wanted:
+                if parcel.receipt is None:
+                    last[parcel.machine] = max(parcel.count, last.get(parcel.machine, 0))
         waiting: set[Parcel] = set()
-        for lane in self.lanes.values():
-            waiting.update(lane.parcels)
-            if not lane.busy and lane.not_before:
+        for machine, most in last.items():
+            lane = self.lanes[machine]
+            for parcel in lane.parcels:
+                if parcel.count > most:
+                    break
+                waiting.add(parcel)
+            if lane.parcels[-1].open and lane.parcels[-1].count <= most:
+                self._close(lane, lane.parcels[-1])
+            if not lane.busy and lane.not_before and (not lane.hurried or machine in self.stuck):
+                lane.hurried = True
                 lane.not_before = 0.0
                 self._schedule(lane)
         return waiting
@@ -228,6 +249,7 @@ class Outbox:
         self._waiting -= parcel.actions
         self._held -= parcel.size - 1
         lane.busy, lane.tries, lane.not_before, lane.error = False, 0, 0.0, None
+        lane.hurried = False
         self.stuck.pop(lane.machine, None)
         if lane.parcels:
             self._schedule(lane)
@@ -243,6 +265,7 @@ class Outbox:
             self.stuck.pop(lane.machine, None)
         else:
             self.stuck[lane.machine] = lane
+        lane.hurried = lane.hurried and not lane.not_before
         longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(lane.tries, 30))
         lane.tries += 1
         lane.not_before = now + self._jitter(longest)

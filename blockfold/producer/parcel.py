@@ -158,12 +158,12 @@ def _name(text: object, field: str, longest: int) -> bytes:
 
 
 def _check_size(action: Action, text: bytes) -> None:
-    """Hold a large action to what one message takes, compressed."""
+    """Hold a large action to what one message takes, compressed, and to what is unpacked."""
     sent, _ = envelope.seal(text.decode())
     if len(text) > envelope.MAX_UNPACKED_BYTES or len(sent) > REQUEST_BYTES - ATTRIBUTE_BYTES:
         raise LimitExceeded(
             f"the action {action.type!r} has {len(text):,} bytes, {len(sent):,} as they would be "
-            f"sent: a message has {REQUEST_BYTES:,} at most, and "
+            f"sent: a message has {REQUEST_BYTES - ATTRIBUTE_BYTES:,} at most, and "
             f"{envelope.MAX_UNPACKED_BYTES:,} unpacked",
             hint="split it into several actions, or put the data into S3 and send its name",
         )

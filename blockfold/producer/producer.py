@@ -82,9 +82,12 @@ class Producer:
 
     @property
     def stats(self) -> Stats:
-        """What it has done so far."""
-        with self.core.lock:
-            return self.core.outbox.stats
+        """What it has done so far.
+
+        Raises:
+            Refused: It was made before a fork.
+        """
+        return self.core.stats
 
     def push(self, machine: str, type_: str, /, **args: object) -> Pushed:
         """Take an action: ``push("grove", "plant", tree="t1", species="oak")``.
@@ -97,7 +100,8 @@ class Producer:
             InvalidAction: The type is none.
             LimitExceeded: An argument is no JSON, or the action does not fit any message.
             Unavailable: There was no room within the option ``patience``.
-            BlockfoldError: There is no room, and SQS takes nothing from here; see `flush`.
+            BlockfoldError: SQS takes nothing for this machine, or there is no room, and it takes
+                nothing from here at all; see `flush`.
         """
         return self.push_action(machine, Action.of(type_, **args))
 
@@ -149,7 +153,7 @@ class Producer:
 
         Raises:
             Misconfigured: This producer knows the queue alone, or may not read.
-            Refused: Much more was pushed since then than is kept.
+            Refused: Much more was pushed since then than is kept, or it was made before a fork.
             Unavailable: Some stand in no block in time.
             Corrupted: A log is damaged.
             BlockfoldError: See `flush`.
@@ -164,14 +168,14 @@ class Producer:
         return outcomes_of(runs)
 
     def find(self, parcels: list[Parcel], patience: Patience) -> list[list[ActionOutcome]]:
-        """Flush, and return the outcomes in some messages as soon as they stand in blocks.
+        """Flush some messages, and return the outcomes in them as soon as they stand in blocks.
 
         Raises:
             BlockfoldError: See `wait`.
         """
         followers = self.core.searched()
         if any(parcel.receipt is None for parcel in parcels):
-            self._flush(patience)
+            self._flush(patience, parcels)
         search = Search(followers, parcels, patience)
         while pause := search.look():
             time.sleep(pause)
@@ -220,8 +224,8 @@ class Producer:
         except BlockfoldError as late:
             error.add_note(f"besides: {late}")
 
-    def _flush(self, patience: Patience) -> None:
-        flushing = self.core.begin_flush(patience)
+    def _flush(self, patience: Patience, parcels: list[Parcel] | None = None) -> None:
+        flushing = self.core.begin_flush(patience, parcels)
         with self.core.lock:
             while (left := self.core.left_of(flushing)) != 0:
                 self.core.changed.wait(left)

@@ -10,9 +10,9 @@ from blockfold.application.outcomes import ActionOutcome
 from blockfold.domain.errors import Refused
 from blockfold.producer.parcel import Parcel
 
-MOST_RUNS = 1_000_000
-"""Runs of actions in one message that are kept for `wait`: some 100 MB of them. Actions of one
-machine make few runs, those of many machines in turns one each."""
+MOST_RUNS = 100_000
+"""Runs of actions in one message that are kept for `wait`. Each message begins one, and so does each
+change of machine. A run takes some 70 bytes, its message 600 more: 70 MB at the most."""
 
 
 @dataclass(slots=True, eq=False)

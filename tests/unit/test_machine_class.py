@@ -215,21 +215,33 @@ def test_an_override_that_is_no_action_is_refused() -> None:
 
 def test_declared_keys_are_made_of_the_arguments() -> None:
     class Guild(Machine):
-        @action(keys=("player/{name}", "guild/{guild.x}", "total"))
-        def join(self, state: State, context: Context, name: str, guild: Point) -> None: ...
+        @action(keys=("player/{name}", "{size}/{name}", "guild/{guild}", "total"))
+        def join(
+            self, state: State, context: Context, name: str, guild: Point, size: int = 1
+        ) -> None: ...
 
         @action
         def leave(self, state: State, context: Context, name: str) -> None: ...
 
     join = Guild.find("join")
-    args = encode({"name": "ann", "guild": {"x": 3}})
-    assert join.touched(args) == ["player/ann", "guild/3", "total"]
-    assert join.touched(encode({"name": 7})) == [], "invalid arguments touch nothing"
+    args = {"name": "ann", "guild": {"x": 3}}
+    assert join.touched(encode({**args, "size": 3})) == ["player/ann", "3/ann", "total"]
+    assert join.touched(encode(args)) == ["player/ann", "total"], "only what was sent"
+    assert join.touched(encode({"name": "x" * 2_000})) == ["total"], "no state has such a key"
+    assert join.touched(encode({"name": True})) == ["total"]
     assert Guild.find("leave").touched(encode({"name": "ann"})) == []
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"), [("a/{nobody}", "'nobody', which is no argument"), ("a/{", "no pattern")]
+    ("keys", "words"),
+    [
+        ("a/{nobody}", "'nobody', which is no argument"),
+        ("a/{", "no pattern"),
+        ("{name.upper}", "by itself"),
+        ("{name!r}", "by itself"),
+        ("{name:>99}", "by itself"),
+        ("{}", "by itself"),
+    ],
 )
 def test_declared_keys_that_cannot_be_made_are_told_at_once(keys: str, words: str) -> None:
     class Wrong(Machine):
