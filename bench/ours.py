@@ -29,6 +29,7 @@ from bench.workload import Step, Workload, messages
 from blockfold import Message
 from blockfold.adapters.clients import Clients
 from blockfold.adapters.memory import MemoryStateTable
+from blockfold.adapters.system import collect_seldom
 from blockfold.application.execute import Executor, Folded
 from blockfold.application.lanes import Share, carry_out
 from blockfold.application.tail import Bounds
@@ -157,6 +158,7 @@ def main() -> None:
         report(run_handler(adapters, server, todo, warm))
         return
     found = executor(adapters)
+    collect_seldom()  # as the Lambda function does
     if how == "log":
         found = log_only(found)
     folding(found, how)(WARM_UP, warm, False)

@@ -27,6 +27,7 @@ from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from blockfold.adapters.envelope import unseal
 from blockfold.adapters.payloads import reading, text
 from blockfold.adapters.sqs import SqsQueue
+from blockfold.adapters.system import collect_seldom
 from blockfold.application.execute import Executor, Folded
 from blockfold.application.lanes import Share, Steps, share_lanes
 from blockfold.application.turns import take_turns
@@ -69,6 +70,7 @@ days goes by before anything ends in the dead-letter queue."""
 
 logger = Logger()
 metrics = Metrics()
+collect_seldom()
 
 
 @cache

@@ -29,6 +29,10 @@ LONGEST_SECONDS = 20.0
 """Longest waits before the second try and before any later one; each is a random share of twice
 the one before (full jitter)."""
 
+HURRIED_SECONDS = 5.0
+"""The longest wait after a try that a flush hurried: less than `EXIT_SECONDS`, so that the flush at
+exit comes to try again, whoever has flushed just before."""
+
 NEARLY = 0.25
 """The share of its waiting for company that a parcel is spared if a request goes anyhow."""
 
@@ -187,8 +191,8 @@ class Outbox:
     def hurry(self, wanted: Iterable[Parcel] | None = None) -> set[Parcel]:
         """Let parcels wait neither for company nor, once between two tries, for the next try.
 
-        Only once: many flushes of a queue that throttles would else come to a storm. A machine
-        that SQS takes nothing for is tried at each: whoever flushes it again has changed something.
+        Only once: many flushes of a queue that throttles would else come to a storm. A machine that
+        SQS takes nothing for is tried at each: who flushes it again may have changed something.
 
         Args:
             wanted: The parcels; None for all.
@@ -266,7 +270,8 @@ class Outbox:
         else:
             self.stuck[lane.machine] = lane
         lane.hurried = lane.hurried and not lane.not_before
-        longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(lane.tries, 30))
+        most = HURRIED_SECONDS if lane.hurried else LONGEST_SECONDS
+        longest = min(most, FIRST_SECONDS * 2.0 ** min(lane.tries, 30))
         lane.tries += 1
         lane.not_before = now + self._jitter(longest)
         self._schedule(lane)

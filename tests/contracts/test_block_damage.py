@@ -59,7 +59,7 @@ class TestWhereBodiesStand:
         machine = new_machine()
         head = Head(machine=machine)
         sizes = {}
-        for characters in range(10_000, 12_000, 100):
+        for characters in range(21_000, 23_000, 100):
             block = block_after(head, noise(characters, characters))
             ministack.log.append(block)
             head = block.head

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar, cast
 
 from blockfold.adapters.envelope import unseal
 from blockfold.adapters.manual_clock import ManualClock
+from blockfold.adapters.outgoing import Outgoing
 from blockfold.adapters.sqs import SqsQueue
 from blockfold.domain.action import Message
+from blockfold.domain.errors import BlockfoldError, Refused
+from blockfold.ports import Receipt
 from tests.simulation.services import Call, Cloud, PartFailed, SimClients
 from tests.simulation.services import queues as simulated
 from tests.simulation.services.faults import refusal, throttled, timed_out
@@ -116,6 +119,22 @@ class Supply:
             count=opened.count,
             spoiled=opened.spoiled,
         )
+
+
+class Picky:
+    """A queue that takes no messages for some machines."""
+
+    def __init__(self, queue: SqsQueue, *bad: str) -> None:
+        self.bad = {*bad}
+        self._queue = queue
+
+    def send_batch(self, messages: Sequence[Outgoing]) -> list[Receipt | BlockfoldError]:
+        good = [each for each in messages if each.machine not in self.bad]
+        answers = iter(self._queue.send_batch(good) if good else [])
+        return [
+            Refused("not for this one") if each.machine in self.bad else next(answers)
+            for each in messages
+        ]
 
 
 def actions_in(message: Message) -> list[dict[str, Any]]:

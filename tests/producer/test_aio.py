@@ -11,7 +11,8 @@ import pytest
 from blockfold.domain.action import Action
 from blockfold.domain.errors import AccessDenied, Refused, Unavailable
 from blockfold.producer import AsyncProducer
-from tests.producer.supply import DENIED, LOST, PART, THROTTLED, Supply, once
+from blockfold.producer.parcel import Parcel
+from tests.producer.supply import DENIED, LOST, PART, THROTTLED, Picky, Supply, once
 from tests.producer.test_waiting import Works
 
 SOON = 30.0
@@ -55,6 +56,57 @@ def test_many_waiting_calls_hold_no_threads() -> None:
 
     asyncio.run(main())
     assert [each["args"]["n"] for each in once(supply.machines["m"])] == list(range(60))
+
+
+def test_who_waits_for_room_is_not_overtaken() -> None:
+    supply = Supply()
+    supply.foresee(always=THROTTLED)
+
+    async def main() -> None:
+        producer = AsyncProducer(supply.queue, waiting_actions=2)
+        for number in range(2):
+            await producer.push("m", "do", n=number)
+        waiting = [asyncio.create_task(producer.push("m", "do", n=n)) for n in (2, 3)]
+        await asyncio.sleep(0.05)
+        core = producer._producer.core
+        put = core.put
+
+        def overtake(machine: str, text: bytes) -> tuple[Parcel, int] | None:
+            """When the first one has room, another comes before the second one's turn."""
+            taken = put(machine, text)
+            if taken is not None and len(waiting) == 2:
+                waiting.append(asyncio.create_task(producer.push("m", "do", n=4)))
+            return taken
+
+        core.put = overtake  # type: ignore[method-assign]
+        supply.foresee()
+        await asyncio.gather(*waiting[:2])
+        await waiting[2]
+        await producer.close(SOON)
+
+    asyncio.run(main())
+    assert [each["args"]["n"] for each in once(supply.machines["m"])] == list(range(5))
+
+
+def test_who_waits_for_one_action_hears_nothing_of_other_machines() -> None:
+    works = Works()
+
+    async def main() -> None:
+        producer = AsyncProducer(Picky(works.supply.queue, "bad"), log=log)
+        await producer.push("bad", "run", steps=[])
+        with pytest.raises(Refused, match="machine 'bad'"):
+            await producer.flush()
+        pushed = await producer.push("good", "run", steps=[])
+        with pytest.raises(Unavailable, match="stand in no block"):
+            await pushed.wait(0.05)
+        works.execute()
+        assert (await pushed.wait(SOON)).applied
+        with pytest.raises(Refused, match="push this one again"):
+            await producer.push("bad", "run", steps=[])
+        assert producer.abandon() == 1
+
+    log: Any = works.log
+    asyncio.run(main())
 
 
 def test_outcomes_are_waited_for_one_by_one_and_together() -> None:

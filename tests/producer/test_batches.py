@@ -29,6 +29,7 @@ def test_receipts_and_failures_come_in_the_order_of_the_messages() -> None:
     again = supply.queue.send_batch(MESSAGES)
     assert again[0] == first, "a repeat gets the first one's receipt"
     assert [each.group for each in taken] == ["m0", "m2", "m1"]
+    assert again[0].queue is first.queue, "many receipts are kept: they share the name"
 
 
 def test_a_message_has_the_bytes_of_its_attributes() -> None:
@@ -68,7 +69,13 @@ def error(code: str, status: int = 400) -> ClientError:
         (NoCredentialsError(), Misconfigured, "sign in"),
         (error("AWS.SimpleQueueService.NonExistentQueue"), NotFound, "is the stack deployed"),
         (error("AWS.SimpleQueueService.BatchRequestTooLong"), Refused, "no such message"),
-        (error("InvalidParameterValue"), Refused, "InvalidParameterValue"),
+        (error("InvalidParameterValue"), Refused, "no such message"),
+        (error("UnsupportedOperation"), Refused, "before that is changed"),
+        (error("RequestExpired"), Misconfigured, "clock"),
+        (error("KmsDisabled"), Misconfigured, "the queue's key"),
+        (error("KMS.InvalidStateException"), Misconfigured, "the queue's key"),
+        (error("KMS.ThrottlingException"), Unavailable, "KMS.Throttling"),
+        (error("KMS.AccessDeniedException"), AccessDenied, "sqs:SendMessage"),
     ],
 )
 def test_a_request_that_fails_fails_for_all(
@@ -90,6 +97,8 @@ def test_a_request_that_fails_fails_for_all(
         ("InvalidMessageContents", True, Refused),
         ("InvalidParameterValue", True, Refused),
         ("KmsAccessDenied", True, AccessDenied),
+        ("KmsDisabled", True, Misconfigured),
+        ("KmsInternal", False, Unavailable),
         ("AccessDenied", True, AccessDenied),
     ],
 )

@@ -15,10 +15,11 @@ from blockfold.domain.action import Action
 from blockfold.producer.bounds import Bounds
 from blockfold.producer.courier import deliver
 from blockfold.producer.crew import settle
-from blockfold.producer.outbox import LONGEST_SECONDS, Outbox
+from blockfold.producer.leaving import EXIT_SECONDS
+from blockfold.producer.outbox import HURRIED_SECONDS, LONGEST_SECONDS, Outbox
 from blockfold.producer.parcel import text_of
 from tests.faults import Faults, Killed
-from tests.producer.supply import FINE, PART, PASSING, THROTTLED, Supply, once
+from tests.producer.supply import DENIED, FINE, PART, PASSING, THROTTLED, Supply, once
 from tests.simulation.services.queues import WINDOW
 
 MACHINES = ("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l")
@@ -62,6 +63,7 @@ class Producing:
         turns = self.number + len(self.outbox.lanes)
         while self.outbox.lanes:
             self.outbox.hurry()
+            self.supply.clock.advance(LONGEST_SECONDS)
             self.send()
             turns -= 1
             assert turns >= 0, "each turn has something acknowledged"
@@ -142,6 +144,53 @@ def test_tries_are_further_and_further_apart_up_to_a_bound() -> None:
     assert work.outbox.stats.retries == 13
     work.send()
     assert work.outbox.stats.waiting == 0
+
+
+def test_many_flushes_hurry_a_try_once() -> None:
+    work = Producing()
+    work.push("a", 1)
+    clock = work.supply.clock
+    work.outbox.hurry()
+    work.send(THROTTLED)
+    for _ in range(15):
+        for sent in (1, 0, 0):  # at once for the first flush, for others when it is time
+            tries = work.supply.weather.sent
+            work.outbox.hurry()
+            work.send(THROTTLED)
+            assert work.supply.weather.sent == tries + sent
+        clock.advance(HURRIED_SECONDS)
+        assert HURRIED_SECONDS < EXIT_SECONDS
+        work.send(THROTTLED)
+        assert work.supply.weather.sent == tries + 1
+    work.outbox.hurry()
+    work.send()
+    assert work.outbox.stats.waiting == 0
+
+
+def test_each_flush_tries_what_sqs_does_not_take() -> None:
+    work = Producing()
+    work.push("a", 1)
+    for tries in range(1, 5):
+        work.outbox.hurry()
+        work.send(DENIED)
+        assert work.supply.weather.sent == tries
+
+
+def test_what_is_wanted_goes_and_what_goes_before_it_and_nothing_else() -> None:
+    work = Producing()
+    for machine in "aaaabb":
+        work.push(machine, 1)
+    first, second = work.outbox.lanes["a"].parcels
+    (other,) = work.outbox.lanes["b"].parcels
+    assert work.outbox.hurry([first]) == {first}
+    assert (second.open, other.open) == (True, True)
+    assert work.outbox.hurry([second]) == {first, second}
+    assert (second.open, other.open) == (False, True)
+    work.send()
+    assert work.outbox.hurry([first, second]) == {second}
+    work.finish()
+    assert work.outbox.hurry([first, second, other]) == set()
+    work.hold(whole=True)
 
 
 def test_only_the_entries_that_failed_are_sent_again() -> None:

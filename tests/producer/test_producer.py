@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +26,8 @@ from blockfold.domain.errors import (
     Unavailable,
 )
 from blockfold.producer import Producer
+from blockfold.producer.crew import Crew
+from blockfold.producer.parcel import Parcel
 from blockfold.producer.patience import Patience
 from tests.producer.supply import (
     DENIED,
@@ -33,10 +37,12 @@ from tests.producer.supply import (
     PART,
     PART_LOST,
     THROTTLED,
+    Picky,
     Supply,
     actions_in,
     once,
 )
+from tests.snapshots.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 SOON = 30.0
@@ -163,9 +169,10 @@ def test_what_does_not_pass_is_told_at_once_and_stays(
     said: str,
 ) -> None:
     supply.foresee(always=fault)
-    producer = make()
+    producer = make(linger=60.0)
     for _ in range(2):
         producer.push("grove", "do")
+    for _ in range(2):
         with pytest.raises(error, match=f"machine 'grove'.*{said}"):
             producer.flush()
     assert producer.stats.waiting == 2
@@ -201,12 +208,29 @@ def test_a_full_producer_from_which_nothing_is_taken_refuses(
 ) -> None:
     supply.foresee(always=DENIED)
     producer = make(waiting_actions=2)
-    producer.push("m", "do")
+    for _ in range(2):
+        producer.push("m", "do")
     with pytest.raises(AccessDenied):
         producer.flush()
-    producer.push("m", "do")
-    with pytest.raises(AccessDenied, match="2 actions for machine 'm'"):
-        producer.push("m", "do")
+    with pytest.raises(AccessDenied, match=r"2 actions for machine 'm'.*no room for machine 'n'"):
+        producer.push("n", "do")
+
+
+def test_a_machine_that_nothing_is_taken_for_takes_no_other_s_room(supply: Supply) -> None:
+    queue = Picky(supply.queue, "bad")
+    with Producer(queue, waiting_actions=10) as producer:
+        producer.push("bad", "do", n=0)
+        with pytest.raises(Refused):
+            producer.flush()
+        for n in range(30):
+            with pytest.raises(Refused, match=r"1 action for machine 'bad'.*push this one again"):
+                producer.push("bad", "do", n=1)
+            producer.push("good", "do", n=n)
+        queue.bad.clear()
+        producer.flush(SOON)
+        producer.push("bad", "do", n=2)
+    assert [each["args"]["n"] for each in once(supply.machines["bad"])] == [0, 2]
+    assert [each["args"]["n"] for each in once(supply.machines["good"])] == list(range(30))
 
 
 def test_threads_share_a_producer(supply: Supply, make: Callable[..., Producer]) -> None:
@@ -239,6 +263,89 @@ def test_acknowledgements_are_told(supply: Supply) -> None:
     with Producer(supply.queue, acknowledged=lambda *_: 1 / 0) as producer:  # type: ignore[arg-type, return-value]
         producer.push("a", "do")
     assert producer.stats.waiting == 0
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_nobody_ends_a_thread_that_sends(
+    supply: Supply, caplog: pytest.LogCaptureFixture, end: type[BaseException]
+) -> None:
+    ends = [end("told"), end("sent")]
+
+    def tell(*_: object) -> None:
+        if len(ends) == 2:
+            raise ends.pop(0)
+
+    class Ends:
+        def send_batch(self, messages):  # type: ignore[no-untyped-def]
+            if len(ends) == 1:
+                raise ends.pop(0)
+            return supply.queue.send_batch(messages)
+
+    producer = Producer(Ends(), acknowledged=tell, senders=1)
+    for number in range(3):
+        for machine in "mn":
+            producer.push(machine, "do", n=number)
+        producer.flush(SOON)
+    producer.close(SOON)
+    assert ends == []
+    assert len(caplog.records) == 2
+    for machine in "mn":
+        assert [each["args"]["n"] for each in once(supply.machines[machine])] == [0, 1, 2]
+
+
+def test_a_thread_that_ends_all_the_same_is_replaced(
+    supply: Supply, make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: ended.set())
+    producer = make(senders=1)
+    outbox = producer.core.outbox
+    take, ends = outbox.take, [MemoryError()]
+
+    def end(now: float) -> list[Parcel]:
+        if ends:
+            raise ends.pop()
+        return take(now)
+
+    outbox.take = end  # type: ignore[method-assign]
+    producer.push("m", "do")
+    producer.flush(SOON)
+    assert ended.wait(SOON)
+    assert len(supply.messages) == 1
+
+
+def test_without_a_thread_nothing_is_lost_or_sent_twice(
+    supply: Supply, make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = make(waiting_actions=3)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for number in range(3):
+            producer.push("m", "do", n=number)
+        with pytest.raises(Unavailable, match="no thread be started"):
+            producer.push("m", "do", n=3)
+        with pytest.raises(Unavailable, match="no thread be started"):
+            producer.flush()
+    producer.push("m", "do", n=3)
+    producer.flush(SOON)
+    assert [each["args"]["n"] for each in once(supply.machines["m"])] == [0, 1, 2, 3]
+    assert len({each.id for each in supply.messages}) == len(supply.messages)
+
+
+def test_the_next_push_starts_the_thread_that_the_last_one_could_not(
+    make: Callable[..., Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    producer = make(acknowledged=lambda _machine, actions: told.set() if actions == 2 else None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Crew, "_start", lambda _crew: None)
+        producer.push("m", "do")
+    producer.push("m", "do")
+    assert told.wait(SOON)
 
 
 def test_what_push_can_tell_it_tells(make: Callable[..., Producer]) -> None:
@@ -371,6 +478,41 @@ def test_after_a_fork_only_the_parent_sends(supply: Supply, make: Callable[..., 
     assert os.waitpid(child, 0)[1] == 0
     producer.flush(SOON)
     assert len(supply.messages) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_lock_that_was_held_at_a_fork_hangs_nobody(
+    supply: Supply, make: Callable[..., Producer]
+) -> None:
+    producer = make(log=Stack().log)
+    pushed = producer.push("m", "do")
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with producer.core.lock:
+            held.set()
+            release.wait(SOON)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(SOON)
+    child = os.fork()
+    if not child:
+        code = 1
+        signal.alarm(5)
+        try:
+            for call in (producer.wait, pushed.wait, lambda: producer.stats, producer.flush):
+                with pytest.raises(Refused, match="after the fork"):
+                    call()
+            producer.abandon()
+            producer.close()
+            code = 0
+        finally:
+            os._exit(code)
+    release.set()
+    holder.join()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 EXITS = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,9 +17,9 @@ from blockfold import Block, Limits, Message
 from blockfold.application.execute import Executor
 from blockfold.application.outcomes import ActionOutcome
 from blockfold.domain.errors import Corrupted, Misconfigured, Refused, Unavailable
-from blockfold.ports import BlockLog
+from blockfold.ports import BlockLog, Receipt
 from blockfold.producer import Producer, runs
-from tests.producer.supply import THROTTLED, Supply
+from tests.producer.supply import THROTTLED, Picky, Supply
 from tests.properties.histories import NEVER
 from tests.simulation.services.queues import WINDOW
 from tests.snapshots.stack import Stack, put
@@ -263,6 +264,29 @@ def test_what_sqs_does_not_take_is_told_by_wait() -> None:
     producer.close()
 
 
+def test_who_waits_for_one_action_hears_nothing_of_other_machines() -> None:
+    works = Works()
+    queue = Picky(works.supply.queue, "bad")
+    log: Any = works.log
+    with Producer(queue, log=log, linger=60.0) as producer:
+        do(producer, "bad", "apply")
+        with pytest.raises(Refused, match="machine 'bad'"):
+            producer.flush()
+        do(producer, "lazy", "apply")
+        pushed = producer.push("good", "run", steps=[])
+        with pytest.raises(Unavailable, match=r"1 actions .* stand in no block.*machine 'good'"):
+            pushed.wait(0.05)
+        assert producer.stats.waiting == 2, "others go on waiting for company"
+        works.execute()
+        assert pushed.wait(SOON).applied
+        with pytest.raises(Refused, match="machine 'bad'"):
+            producer.wait()
+        queue.bad.clear()
+        producer.flush(SOON)
+        works.execute()
+        assert len(producer.wait(SOON)) == 3
+
+
 def test_a_log_that_cannot_be_read_keeps_nobody_from_sending() -> None:
     works = Works()
     works.stack.grow(3, "m")
@@ -330,6 +354,30 @@ def test_more_than_is_kept_can_only_be_waited_for_one_by_one(
         producer.flush(SOON)
         works.execute()
         assert len(producer.wait(SOON)) == 1
+
+
+def test_what_is_kept_for_a_wait_that_never_comes_is_bounded() -> None:
+    messages = 1_000
+    producer = Producer(Works().supply.queue, log=Stack().log)
+    outbox = producer.core.outbox
+    queue = "arn:aws:sqs:eu-west-1:123456789012:Blockfold-Actions.fifo"
+    tracemalloc.start()
+    for number in range(messages):
+        outbox_put(producer)
+        (parcel,) = outbox.take(1e12)
+        outbox.acknowledge(parcel, Receipt(f"{number:036}", f"{number:020}", queue))
+    del parcel
+    kept = tracemalloc.get_traced_memory()[0] / messages
+    tracemalloc.stop()
+    assert len(producer.core.runs.take()) == messages
+    producer.abandon()
+    assert kept * runs.MOST_RUNS < 80e6, "what the documentation says"
+
+
+def outbox_put(producer: Producer) -> None:
+    """Take an action that nobody sends."""
+    with producer.core.lock:
+        producer.core.put("m", b'{"args":{},"type":"run"}')
 
 
 def test_what_nobody_waits_for_is_not_kept() -> None:
