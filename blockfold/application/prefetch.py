@@ -28,5 +28,6 @@ def touched(machine: Machine, messages: Iterable[Message]) -> list[str]:
     actions = (each for message in messages for each in message.asked[message.first :])
     for asked in islice(actions, LOOKED_AT):
         if isinstance(asked, Action) and (spec := declared.get(asked.type)) is not None:
-            found.update(dict.fromkeys(spec.touched(asked.args)))
+            for key in spec.touched(asked.args):
+                found[key] = None
     return list(found)[:MOST]

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar, get_type_hints, overload
 
 import msgspec
 
-from blockfold.domain.canonical import Canonical, check_key
+from blockfold.domain.canonical import MAX_KEY_BYTES, Canonical, check_key
 from blockfold.domain.errors import DefinitionError, InvalidAction, LimitExceeded
 
 Pattern: TypeAlias = tuple[tuple[str, str | None], ...]
@@ -42,6 +42,9 @@ _NO_PLAIN_FUNCTION = (
     inspect.isasyncgenfunction,
 )
 _args_decoder = msgspec.json.Decoder(dict[str, Any])
+_SURELY_SHORT = MAX_KEY_BYTES // 4
+"""Characters of a key whose UTF-8 need not be counted."""
+
 _IMMUTABLE = (str, int, float, bool, bytes, type(None))
 
 
@@ -110,10 +113,17 @@ class ActionSpec:
         sent = _args_decoder.decode(args)
         found: list[str] = []
         for pattern in self.keys:
-            parts = [text if name is None else sent.get(name) for text, name in pattern]
-            if all(type(part) is str or type(part) is int for part in parts):
-                key = "".join(map(str, parts))
-                if _is_key(key):
+            key = ""
+            for text, name in pattern:
+                part = text if name is None else sent.get(name)
+                if type(part) is str:
+                    key += part
+                elif type(part) is int:
+                    key += str(part)
+                else:
+                    break
+            else:
+                if 1 <= len(key) <= _SURELY_SHORT or _is_key(key):
                     found.append(key)
         return found
 

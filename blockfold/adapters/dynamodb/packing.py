@@ -8,6 +8,7 @@ are files beside this module, and none is ever changed: ``python -m bench.dictio
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -52,12 +53,9 @@ def pack(payload: Canonical, name: str = "a block", *, dictionary: bool = True) 
             "that can be stored",
             hint="make smaller blocks: lower Limits.payload",
         )
-    # A compressor is not for several threads at once; a dictionary is.
     if len(payload) > SMALL_BYTES or not dictionary:
         return zstandard.ZstdCompressor(level=LEVEL, write_checksum=False).compress(payload)
-    return zstandard.ZstdCompressor(
-        level=SMALL_LEVEL, write_checksum=False, dict_data=_dictionary(NEWEST)
-    ).compress(payload)
+    return _small_compressor().compress(payload)
 
 
 def unpack(packed: bytes, name: str) -> Canonical:
@@ -91,3 +89,16 @@ def _dictionary(id_: int) -> zstandard.ZstdCompressionDict:
     dictionary = zstandard.ZstdCompressionDict(data)
     dictionary.precompute_compress(level=SMALL_LEVEL)
     return dictionary
+
+
+_own = threading.local()
+
+
+def _small_compressor() -> zstandard.ZstdCompressor:
+    """What packs small bodies: one for each thread, since no two may use one at once."""
+    found: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
+    if found is None:
+        found = _own.compressor = zstandard.ZstdCompressor(
+            level=SMALL_LEVEL, write_checksum=False, dict_data=_dictionary(NEWEST)
+        )
+    return found
