@@ -34,7 +34,7 @@ from tests.faults import MOMENTS, Faults, Killed, Moment
 SCRIPT = (
     act("add", name="a", amount=1),
     act("fill", count=30, text="x"),
-    [act("note", text=noise(12_000)), act("drop", name="nobody")],
+    [act("note", text=noise(24_000)), act("drop", name="nobody")],
     [act("drop", name="fill/000"), act("add", name="a", amount=2), act("sweep")],
     act("fill", count=10, text="y"),
 )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 import blockfold.client
+from blockfold import Action
 from blockfold.client import AsyncMachineReader, MachineReader
 from machines.forest import Forest
 from tests.docs.pages import ROOT, snippets
@@ -32,6 +35,13 @@ class MemoryStack:
         self.sent += 1
         executor = self.stack.executor(machine=Forest())
         assert executor.fold(machine, [message(self.sent, [json.loads(body)])], deadline=NEVER).done
+
+    @contextmanager
+    def producer(self) -> Iterator[MemoryStack]:
+        yield self
+
+    def push_action(self, machine: str, action: Action) -> None:
+        self.send(machine, json.dumps(action.to_json()))
 
     def machine(self, machine: str) -> MachineReader:
         return MachineReader(self.stack.reader(), machine, HandClock())
