@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from blockfold import Block, Context, Machine, Message, action
+from bench.leaderboard import Leaderboard
+from blockfold import Block, Message
 from blockfold.adapters.memory import MemoryBlockLog, MemoryObjectStore
 from blockfold.adapters.snapshots import ObjectSnapshots
 from blockfold.application.history import History
@@ -23,7 +24,6 @@ from blockfold.domain.block import Body, Head
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.execute import execute
 from blockfold.domain.replay import EntriesSource, fold
-from blockfold.domain.state import State
 
 ACTIONS = 100_000
 PLAYERS = 1_000
@@ -35,18 +35,6 @@ BLOCKS: tuple[Literal[10, 100, 1000], ...] = (10, 100, 1000)
 
 ROUNDS = 5
 MACHINE = "bench"
-
-
-class Leaderboard(Machine):
-    """Points of players."""
-
-    @action
-    def score(self, state: State, _context: Context, player: str, points: int) -> None:
-        """Give a player points."""
-        entry: Any = state.get(f"player/{player}") or {"points": 0, "games": 0}
-        entry["points"] += points
-        entry["games"] += 1
-        state[f"player/{player}"] = entry
 
 
 class Undecoded(MemoryBlockLog):
