@@ -12,6 +12,7 @@ import botocore
 from botocore.config import Config
 from botocore.session import get_session
 
+from blockfold.adapters.transport import quick
 from blockfold.adapters.whole_answers import with_whole_answers
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from blockfold.adapters.workflows import StepFunctions
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 10
+
+CONNECTIONS = 40
+"""Kept open: eight groups at once, each with four requests of a flush, and some more."""
 
 
 class Clients:
@@ -43,9 +50,9 @@ class Clients:
         elsewhere = endpoint or os.environ.get("AWS_ENDPOINT_URL")
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 4},
-            connect_timeout=2,
-            read_timeout=10,
-            max_pool_connections=40,  # eight groups at once, each with four requests of a flush
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=CONNECTIONS,
             s3={"addressing_style": "path"} if elsewhere else {},
         )
 
@@ -59,7 +66,9 @@ class Clients:
         agent = f"blockfold Botocore/{botocore.__version__}"
         config = self._config.merge(Config(parameter_validation=False, user_agent=agent))
         client: DynamoDBClient = self._client("dynamodb", config)
-        return with_whole_answers(client)
+        return quick(
+            with_whole_answers(client), connect=CONNECT_SECONDS, read=READ_SECONDS, kept=CONNECTIONS
+        )
 
     @cached_property
     def events(self) -> EventBridgeClient:

@@ -1,0 +1,278 @@
+"""HTTP for small requests and answers: one write, mostly one read, on kept connections.
+
+A commit is one small request. botocore's own session is made for any request, and takes more time
+for this one than the block takes to be made. `quick` puts a `QuickSession` in front of it, which
+sends what is usual and leaves to it what is not: proxies, client certificates, streams. Signing,
+retries, parsing and errors stay botocore's. What stubs a client (moto, ``botocore.stub``) stands
+above this and is not passed by.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPSConnection
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import URLLib3Session, get_cert_path
+from urllib3.util.wait import wait_for_read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.client import BaseClient
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Most of an answer's status line and headers."""
+
+_READ_BYTES = 64 * 1024
+_PORTS = {"http": 80, "https": 443}
+_STATUS = slice(9, 12)
+_HEAD_ENDS = b"\r\n\r\n"
+_UNUSUAL = frozenset({"accept-encoding", "expect", "host", "transfer-encoding"})
+_OK = 200
+
+_Client = TypeVar("_Client", bound="BaseClient")
+
+
+def quick(client: _Client, *, connect: float, read: float, kept: int) -> _Client:
+    """The client itself, whose usual requests go by a `QuickSession` from now on.
+
+    One that has anything between it and its endpoint stays as it is, and so does one of a botocore
+    that is built otherwise.
+
+    Args:
+        client: Of a service whose answers have a ``Content-Length`` and are small.
+        connect: Seconds that a connection may take.
+        read: Seconds that each read and each write may take.
+        kept: Most connections that are kept open.
+    """
+    endpoint: Any = getattr(client, "_endpoint", None)
+    session: Any = getattr(endpoint, "http_session", None)
+    url: str = client.meta.endpoint_url
+    if type(session) is URLLib3Session and _is_usual(vars(session), url):
+        verify = vars(session)["_verify"]
+        endpoint.http_session = QuickSession(session, url, verify, connect, read, kept)
+    return client
+
+
+def _is_usual(session: Mapping[str, Any], url: str) -> bool:
+    """Whether nothing stands between client and endpoint that only botocore's session knows."""
+    proxies = session.get("_proxy_config")
+    return (
+        proxies is not None
+        and proxies.proxy_url_for(url) is None
+        and session.get("_cert_file", "unknown") is None
+        and (urlsplit(url).scheme == "http" or bool(session.get("_verify")))
+    )
+
+
+class QuickSession:
+    """Sends requests to one endpoint, as a `botocore.httpsession.URLLib3Session` does.
+
+    Threads may share it. A connection whose answer was not read to its end is closed, whatever
+    ended the reading.
+
+    Args:
+        other: Sends what is unusual.
+        url: The endpoint.
+        verify: Path of the certificates that are trusted, or True for the usual ones.
+        connect: Seconds that a connection may take.
+        read: Seconds that each read and each write may take.
+        kept: Most connections that are kept open.
+    """
+
+    def __init__(
+        self,
+        other: URLLib3Session,
+        url: str,
+        verify: bool | str,
+        connect: float,
+        read: float,
+        kept: int,
+    ) -> None:
+        parts = urlsplit(url)
+        self._other = other
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._verify = verify if parts.scheme == "https" else False
+        self._connect = connect
+        self._read = read
+        self._most = kept
+        default = self._port == _PORTS[parts.scheme]
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        name = host if default else f"{host}:{self._port}"
+        self._host_line = f"Host: {name}\r\nAccept-Encoding: identity"
+        self._kept: deque[HTTPConnection] = deque()
+        self._context: ssl.SSLContext | None = None
+        self._is_usual = True
+
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Send a request and read the answer.
+
+        Raises:
+            HTTPClientError: One of botocore's, as its own session raises them.
+        """
+        sent = self._written(request) if self._is_usual else None
+        if sent is None:
+            return self._other.send(request)
+        url = request.url
+        connection = self._connection(url)
+        keep = False
+        try:
+            connection.sock.sendall(sent)
+            status, headers, content, keep = _answer(connection)
+        except TimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=url, error=error) from error
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=url, error=error) from error
+        except _UnusualAnswerError as error:
+            self._is_usual = False  # botocore sends it again, by its own session
+            raise ConnectionClosedError(endpoint_url=url, error=error) from error
+        except (OSError, ValueError) as error:
+            raise ConnectionClosedError(endpoint_url=url, error=error) from error
+        finally:
+            if keep and len(self._kept) < self._most:
+                self._kept.append(connection)
+            else:
+                connection.close()
+        return AWSResponse(url, status, headers, _Whole(content))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._kept:
+            self._kept.pop().close()
+        self._other.close()
+
+    def _written(self, request: AWSPreparedRequest) -> bytes | None:
+        """A request as it is sent; None if it is no usual one."""
+        body: object = request.body
+        url = request.url
+        patience = getattr(request, "context", None) or {}
+        if (
+            not isinstance(body, bytes)
+            or request.stream_output
+            or not url.startswith(self._origin)
+            or "read_timeout" in patience
+        ):
+            return None
+        target = url[len(self._origin) :] or "/"
+        if target[0] != "/":
+            return None
+        lines = [f"{request.method} {target} HTTP/1.1", self._host_line]
+        for name, value in request.headers.items():
+            if name.lower() in _UNUSUAL:
+                return None
+            lines.append(f"{name}: {_text(value)}")
+        head = "\r\n".join(lines)
+        if not head.isascii() or head.count("\n") != len(lines):
+            return None
+        return head.encode() + _HEAD_ENDS + body
+
+    def _connection(self, url: str) -> HTTPConnection:
+        """A kept connection that is still open, or a new one."""
+        while True:
+            try:
+                kept = self._kept.pop()  # the one that was used last: others may grow old
+            except IndexError:
+                return self._connected(url)
+            if not wait_for_read(kept.sock, timeout=0):
+                return kept
+            kept.close()  # the other side closed it, or says what nobody asked
+
+    def _connected(self, url: str) -> HTTPConnection:
+        try:
+            if self._verify:
+                if self._context is None:
+                    trusted = cast("str", get_cert_path(cast("bool", self._verify)))
+                    self._context = ssl.create_default_context(cafile=trusted)
+                connection: HTTPConnection = HTTPSConnection(
+                    self._host, self._port, timeout=self._connect, context=self._context
+                )
+            else:
+                connection = HTTPConnection(self._host, self._port, timeout=self._connect)
+            connection.connect()
+            connection.sock.settimeout(self._read)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(endpoint_url=url, error=error) from error
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=url, error=error) from error
+        except OSError as error:
+            raise EndpointConnectionError(endpoint_url=url, error=error) from error
+        return connection
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+class _UnusualAnswerError(Exception):
+    """Not what a service answers that `quick` is meant for."""
+
+
+class _Whole(BytesIO):
+    """Content that was read already, as `AWSResponse` wants it."""
+
+    def stream(self) -> Iterator[bytes]:
+        """The content."""
+        yield self.read()
+
+
+def _answer(connection: HTTPConnection) -> tuple[int, dict[str, str], bytes, bool]:
+    """Status, headers by their names in lower case, and content; whether the connection stays.
+
+    Raises:
+        OSError: The answer ends in the middle.
+        ValueError: It is no HTTP.
+        _UnusualAnswerError: It has no length, or goes on behind it.
+    """
+    receive = connection.sock.recv
+    data = b""
+    while (end := data.find(_HEAD_ENDS)) < 0:
+        if len(data) > MAX_HEAD_BYTES:
+            raise ValueError("the answer's head does not end")
+        data += _some(receive(_READ_BYTES))
+    first, *lines = data[:end].decode("latin-1").split("\r\n")
+    if not first.startswith("HTTP/1."):
+        raise ValueError(f"no HTTP: {first[:80]!r}")
+    status = int(first[_STATUS])
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError(f"no header: {line[:80]!r}")
+        headers[name.lower()] = value.strip()
+    length = headers.get("content-length", "")
+    if status < _OK or not length.isdecimal() or "transfer-encoding" in headers:
+        raise _UnusualAnswerError("the answer does not say how long it is")
+    content = data[end + len(_HEAD_ENDS) :]
+    missing = int(length) - len(content)
+    if missing < 0:
+        raise _UnusualAnswerError("the answer is longer than it says")
+    if missing:
+        parts = [content]
+        while missing > 0:
+            parts.append(_some(receive(min(missing, _READ_BYTES))))
+            missing -= len(parts[-1])
+        content = b"".join(parts)
+    keep = first.startswith("HTTP/1.1") and "close" not in headers.get("connection", "").lower()
+    return status, headers, content, keep
+
+
+def _some(read: bytes) -> bytes:
+    if not read:
+        raise ConnectionError("the connection was closed in the middle of the answer")
+    return read

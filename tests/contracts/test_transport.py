@@ -1,0 +1,494 @@
+"""The quick session: what it sends and reads by itself, and what it leaves to botocore's."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.config import Config
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.httpsession import URLLib3Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from moto import mock_aws
+
+from blockfold.adapters.clients import Clients
+from blockfold.adapters.system import AlarmGuard
+from blockfold.adapters.transport import MAX_HEAD_BYTES, QuickSession, quick
+from blockfold.domain.errors import OutOfTime
+from blockfold.local.network import HOST
+
+Play = Callable[[socket.socket], None]
+"""What the server does with one connection."""
+
+WAIT = 0.3
+
+
+def request_of(connection: socket.socket) -> tuple[bytes, bytes]:
+    """The next request's head and body; nothing if the client hung up."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return b"", b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head, body
+
+
+def whole(content: bytes, *more: str) -> bytes:
+    lines = ["HTTP/1.1 200 OK", "Content-Type: text/plain", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*lines, *more, "", ""]).encode() + content
+
+
+def echo(connection: socket.socket) -> None:
+    """Answer every request with its body."""
+    while (got := request_of(connection))[0]:
+        connection.sendall(whole(got[1]))
+
+
+def once(answer: bytes) -> Play:
+    def play(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(answer)
+
+    return play
+
+
+class Server:
+    """Plays its parts, one for each connection; the last one for all that follow."""
+
+    def __init__(self, *plays: Play, tls: ssl.SSLContext | None = None) -> None:
+        self._socket = socket.create_server((HOST, 0))
+        self._plays = plays
+        self._tls = tls
+        self.url = f"{'https' if tls else 'http'}://{HOST}:{self._socket.getsockname()[1]}"
+        self.accepted = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            play = self._plays[min(self.accepted, len(self._plays) - 1)]
+            self.accepted += 1
+            threading.Thread(target=self._play, args=(play, connection), daemon=True).start()
+
+    def _play(self, play: Play, connection: socket.socket) -> None:
+        try:
+            with connection:
+                if self._tls:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                play(connection)
+        except OSError:
+            pass  # the client hung up
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(*plays: Play, tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(*plays, tls=tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+class Other(URLLib3Session):
+    """botocore's session, and what was left to it."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=2)
+        self.sent: list[AWSPreparedRequest] = []
+
+    def send(self, request: AWSPreparedRequest) -> Any:
+        self.sent.append(request)
+        return super().send(request)
+
+
+def session_to(
+    server: Server, *, other: URLLib3Session | None = None, verify: bool | str = True, kept: int = 4
+) -> QuickSession:
+    return QuickSession(other or Other(), server.url, verify, 2, WAIT, kept)
+
+
+def asking(
+    url: str, body: object = b"hello", headers: dict[str, Any] | None = None, **more: Any
+) -> AWSPreparedRequest:
+    given = {"Content-Length": str(len(body)), **(headers or {})} if body else {}  # type: ignore[arg-type]
+    return AWSPreparedRequest("POST", url, given, body, more.pop("stream", False))  # type: ignore[arg-type]
+
+
+def test_a_request_is_one_write(serve: Callable[..., Server]) -> None:
+    reads: list[bytes] = []
+
+    def play(connection: socket.socket) -> None:
+        reads.append(connection.recv(65536))
+        connection.sendall(whole(b"fine", "X-Amz-Crc32: 7"))
+
+    server = serve(play)
+    answer = session_to(server).send(asking(server.url + "/a?b=c", headers={"X-Is": b"bytes"}))
+    assert (answer.status_code, answer.content, answer.headers["x-amz-crc32"]) == (
+        200,
+        b"fine",
+        "7",
+    )
+    head, _, body = reads[0].partition(b"\r\n\r\n")
+    assert body == b"hello"
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /a?b=c HTTP/1.1"
+    assert f"Host: {server.url.removeprefix('http://')}" in lines
+    assert "X-Is: bytes" in lines
+
+
+def test_connections_are_kept(serve: Callable[..., Server]) -> None:
+    server = serve(echo)
+    session = session_to(server)
+    for each in (b"1", b"2" * 300_000, b"3"):
+        assert session.send(asking(server.url, each)).content == each
+    assert server.accepted == 1
+    session.close()
+    assert session.send(asking(server.url, b"4")).content == b"4"
+    assert server.accepted == 2
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        once(whole(b"x")),
+        once(whole(b"x", "Connection: close")),
+        once(b"HTTP/1.0" + whole(b"x")[8:]),
+    ],
+    ids=["hangs up", "says so", "HTTP/1.0"],
+)
+def test_a_connection_that_was_closed_is_not_used(serve: Callable[..., Server], ends: Play) -> None:
+    server = serve(ends, echo)
+    session = session_to(server)
+    assert session.send(asking(server.url)).content == b"x"
+    time.sleep(0.05)
+    assert session.send(asking(server.url)).content == b"hello"
+    assert server.accepted == 2
+
+
+def test_an_answer_may_come_byte_by_byte(serve: Callable[..., Server]) -> None:
+    def play(connection: socket.socket) -> None:
+        request_of(connection)
+        for each in whole(b"slowly"):
+            connection.sendall(bytes([each]))
+            time.sleep(0.001)
+
+    server = serve(play)
+    assert session_to(server).send(asking(server.url)).content == b"slowly"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", ConnectionClosedError),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", ConnectionClosedError),
+        (whole(b"whole")[:-2], ConnectionClosedError),
+        (b"220 mail.example.com ESMTP\r\n\r\n", ConnectionClosedError),
+        (b"HTTP/1.1 yes OK\r\nContent-Length: 0\r\n\r\n", ConnectionClosedError),
+        (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", ConnectionClosedError),
+        (b"HTTP/1.1 200 OK\r\n" + b"x" * 3 * MAX_HEAD_BYTES, ConnectionClosedError),
+    ],
+    ids=["nothing", "half a head", "half a body", "no HTTP", "no status", "no header", "endless"],
+)
+def test_what_is_no_answer_is_an_error(
+    serve: Callable[..., Server], answer: bytes, error: type[HTTPClientError]
+) -> None:
+    server = serve(once(answer), echo)
+    session = session_to(server)
+    with pytest.raises(error, match=server.url):
+        session.send(asking(server.url))
+    assert session.send(asking(server.url)).content == b"hello"
+    assert server.accepted == 2
+
+
+def test_silence_ends(serve: Callable[..., Server]) -> None:
+    def play(connection: socket.socket) -> None:
+        request_of(connection)
+        time.sleep(3 * WAIT)
+        connection.sendall(whole(b"too late"))
+
+    server = serve(play, echo)
+    session = session_to(server)
+    with pytest.raises(ReadTimeoutError):
+        session.send(asking(server.url))
+    time.sleep(3 * WAIT)
+    assert session.send(asking(server.url)).content == b"hello"
+
+
+def test_an_alarm_leaves_no_answer_behind(serve: Callable[..., Server]) -> None:
+    """Else the next request would be given the answer of the one before."""
+
+    def play(connection: socket.socket) -> None:
+        request_of(connection)
+        time.sleep(0.2)
+        echo(connection)
+
+    server = serve(play, echo)
+    session = QuickSession(Other(), server.url, True, 2, 5, 4)
+    guard = AlarmGuard(0.05)
+    with pytest.raises(OutOfTime), guard():
+        session.send(asking(server.url, b"first"))
+    assert session.send(asking(server.url, b"second")).content == b"second"
+
+
+def test_no_server() -> None:
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    session = QuickSession(Other(), f"http://{HOST}:{port}", True, 2, 2, 4)
+    with pytest.raises(EndpointConnectionError):
+        session.send(asking(f"http://{HOST}:{port}"))
+
+
+def test_a_connection_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def patient(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", patient)
+    with pytest.raises(ConnectTimeoutError):
+        QuickSession(Other(), f"http://{HOST}:1", True, 2, 2, 4).send(asking(f"http://{HOST}:1"))
+
+
+def test_threads_get_their_own_answers(serve: Callable[..., Server]) -> None:
+    server = serve(echo)
+    session = session_to(server, kept=3)
+    wrong: list[bytes] = []
+
+    def ask(name: int) -> None:
+        for turn in range(50):
+            sent = f"{name}/{turn}".encode() * (1 + 2000 * (turn % 2))
+            if session.send(asking(server.url, sent)).content != sent:
+                wrong.append(sent)
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(session._kept) <= 3
+
+
+class TestUnusual:
+    """Left to botocore's session."""
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            lambda url: asking(url, headers={"Host": "elsewhere"}),
+            lambda url: asking(url, headers={"Expect": "nothing"}),
+            lambda url: asking(url, "text"),
+            lambda url: asking(url, bytearray(b"array")),
+            lambda url: asking(url, stream=True),
+            lambda url: asking(url + "?query"),
+            lambda url: asking(url, headers={"X-Umlaut": "ä"}),
+        ],
+        ids=["host", "expect", "text", "bytearray", "stream", "no path", "umlaut"],
+    )
+    def test_request(
+        self, serve: Callable[..., Server], made: Callable[[str], AWSPreparedRequest]
+    ) -> None:
+        server = serve(echo)
+        other = Other()
+        session = session_to(server, other=other)
+        session.send(made(server.url))
+        assert len(other.sent) == 1
+        assert session.send(asking(server.url)).content == b"hello"
+        assert len(other.sent) == 1
+
+    def test_another_endpoint(self, serve: Callable[..., Server]) -> None:
+        server, elsewhere = serve(echo), serve(echo)
+        other = Other()
+        session = session_to(server, other=other)
+        for url in (elsewhere.url, server.url + "0/"):
+            request = asking(url)
+            try:
+                session.send(request)
+            except HTTPClientError:
+                assert url != elsewhere.url
+            assert other.sent[-1] is request
+
+    def test_patience_of_its_own(self, serve: Callable[..., Server]) -> None:
+        server = serve(echo)
+        other = Other()
+        request = asking(server.url)
+        request.context = {"read_timeout": 1}  # type: ignore[attr-defined]
+        session_to(server, other=other).send(request)
+        assert other.sent == [request]
+
+    def test_a_header_that_would_be_two(self, serve: Callable[..., Server]) -> None:
+        server = serve(echo)
+        with pytest.raises(HTTPClientError, match="header"):
+            session_to(server).send(asking(server.url, headers={"X-A": "b\r\nX-C: d"}))
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nhello",
+            b"HTTP/1.1 100 Continue\r\n\r\n" + whole(b"hello"),
+            whole(b"hello") + b"more",
+        ],
+        ids=["chunks", "no length", "continue", "too long"],
+    )
+    def test_answer(self, serve: Callable[..., Server], answer: bytes) -> None:
+        """The retry of botocore goes by its own session, and all that follows."""
+        server = serve(once(answer))
+        other = Other()
+        session = session_to(server, other=other)
+        with pytest.raises(ConnectionClosedError):
+            session.send(asking(server.url))
+        for times in (1, 2):
+            time.sleep(0.05)
+            assert session.send(asking(server.url)).content == b"hello"
+            assert len(other.sent) == times
+
+
+def client_of(url: str | None, config: Config | None = None, **options: Any) -> Any:
+    session = boto3.Session("access", "secret", region_name="eu-west-1")
+    client = session.client("dynamodb", endpoint_url=url, config=config, **options)
+    return quick(client, connect=1, read=1, kept=1)
+
+
+def is_quick(client: Any) -> bool:
+    return isinstance(client._endpoint.http_session, QuickSession)
+
+
+class TestClients:
+    def test_the_client_is_quick(self) -> None:
+        """With the pinned botocore; with another one it may be slower, and works."""
+        assert is_quick(Clients(boto3.Session(region_name="eu-west-1")).dynamodb)
+        assert is_quick(client_of(None))
+
+    @pytest.mark.parametrize(
+        ("url", "options"),
+        [
+            ("https://[::1]:8000", {"verify": False}),
+            (None, {"config": Config(proxies={"https": "http://127.0.0.1:9"})}),
+            (None, {"config": Config(client_cert="/some/certificate.pem")}),
+        ],
+        ids=["unverified", "proxy", "certificate"],
+    )
+    def test_what_only_botocore_knows_stays(self, url: str | None, options: Any) -> None:
+        assert not is_quick(client_of(url, **options))
+
+    def test_a_proxy_of_the_environment_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        assert not is_quick(client_of(None))
+
+    def test_another_build_of_botocore_stays(self) -> None:
+        client = client_of("http://127.0.0.1:9", verify=False)
+        client._endpoint.http_session = theirs = Other()
+        quick(client, connect=1, read=1, kept=1)
+        assert client._endpoint.http_session is theirs
+        del client._endpoint
+        assert quick(client, connect=1, read=1, kept=1) is client
+
+    def test_moto_stands_above(self) -> None:
+        with mock_aws():
+            client = client_of(None)
+            assert is_quick(client)
+            assert client.list_tables()["TableNames"] == []
+
+    def test_errors_are_retried_as_ever(self, serve: Callable[..., Server]) -> None:
+        tables = json.dumps({"TableNames": ["t"]}).encode()
+        server = serve(once(b""), once(whole(tables)[:-3]), once(whole(tables)))
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3})
+        assert client_of(server.url, config).list_tables()["TableNames"] == ["t"]
+        assert server.accepted == 3
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], Path]:
+    """Makes certificates that sign themselves, with key, for some names."""
+
+    def make(names: Sequence[str]) -> Path:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+        now = datetime.datetime.now(datetime.UTC)
+        alternatives: list[x509.GeneralName] = [
+            x509.IPAddress(ipaddress.ip_address(each)) if each[0].isdigit() else x509.DNSName(each)
+            for each in names
+        ]
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+        pem = serialization.Encoding.PEM
+        path.write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            + certificate.public_bytes(pem)
+        )
+        return path
+
+    return make
+
+
+class TestTls:
+    def test_who_is_trusted(
+        self, serve: Callable[..., Server], certificates: Callable[[Sequence[str]], Path]
+    ) -> None:
+        mine, wrong = certificates([HOST]), certificates(["elsewhere.example"])
+        for path, trusted, fine in [
+            (mine, mine, True),
+            (mine, wrong, False),
+            (mine, True, False),
+            (wrong, wrong, False),
+        ]:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(path)
+            server = serve(echo, tls=context)
+            session = session_to(server, verify=str(trusted) if trusted is not True else True)
+            if fine:
+                assert session.send(asking(server.url, b"x" * 200_000)).content == b"x" * 200_000
+                assert session.send(asking(server.url)).content == b"hello"
+                assert server.accepted == 1
+            else:
+                with pytest.raises(SSLError):
+                    session.send(asking(server.url))
