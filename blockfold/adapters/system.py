@@ -32,9 +32,8 @@ class SystemClock:
         """Milliseconds since 1970 UTC."""
         return time.time_ns() // 1_000_000
 
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds since some fixed moment; never goes back."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -86,9 +85,7 @@ class AlarmGuard:
 
     def __call__(self) -> AbstractContextManager[object]:
         """A context that is ended by `OutOfTime` when the budget is used up."""
-        if threading.current_thread() is not threading.main_thread():
-            return nullcontext()
-        return self
+        return self if threading.get_ident() == threading.main_thread().ident else nullcontext()
 
     def __enter__(self) -> AlarmGuard:
         # Whoever else uses the alarm has set another interval, or none.

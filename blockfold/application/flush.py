@@ -7,7 +7,8 @@ over blocks of which nothing is pending, counters of producers included.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from blockfold.application.tail import Bounds, Tail
 from blockfold.ports import Clock, Machines, StateTable, Write

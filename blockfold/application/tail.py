@@ -232,7 +232,11 @@ class Tail:
 
     def get(self, key: str) -> Canonical | None:
         """The value of a key at the head, or None."""
-        return self.get_many([key]).get(key)
+        if key in self.pending:
+            return self.pending[key].value
+        if key in self._known:
+            return self._known[key]
+        return self.fetch([key])[key]
 
     def get_many(self, keys: list[str]) -> dict[str, Canonical]:
         """The values at the head of those keys that exist."""

@@ -24,6 +24,7 @@ from blockfold.domain.state import Changes, State
 MAX_REASON_CHARACTERS = 1_000
 
 _MESSAGE_BYTES = 64
+_APPLIED_BYTES = _MESSAGE_BYTES + len('{"type":"","args":}')
 _OPEN = nullcontext()
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -131,7 +132,10 @@ def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
 
 def weight(record: ActionRecord, verdict: Verdict) -> int:
     """Bytes that an action adds to a block's body, with its share of a message's own."""
-    size = len(encode_raw(record)) + _MESSAGE_BYTES
+    if record.outcome == "applied" and record.id is None:
+        size = len(record.args) + len(record.type or "") + _APPLIED_BYTES
+    else:
+        size = len(encode_raw(record)) + _MESSAGE_BYTES
     for key, data in verdict.changes.items():
         size += entry_bytes(key, data)
     for event in verdict.events:

@@ -19,6 +19,7 @@ Limits, and where each comes from:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
 from typing import TypeAlias
@@ -59,17 +60,38 @@ def encode(value: object) -> Canonical:
     Raises:
         LimitExceeded: The value is no JSON, or breaks a limit of this module.
     """
-    return _encoder.encode(normalise(value))
+    flat = encode_flat(value)
+    return encode_raw(normalise(value)) if flat is None else flat
 
 
-def encode_raw(value: object) -> Canonical:
-    """Bytes of a value that is already normal: no checks, structs allowed."""
-    return _encoder.encode(value)
+encode_raw: Callable[[object], Canonical] = _encoder.encode
+"""Bytes of a value that is already normal: no checks, structs allowed."""
+
+decode: Callable[[Canonical], Json] = _decoder.decode
+"""The value behind canonical bytes: a fresh object on every call."""
 
 
-def decode(data: Canonical) -> Json:
-    """The value behind canonical bytes: a fresh object on every call."""
-    return _decoder.decode(data)  # type: ignore[no-any-return]
+def encode_flat(value: object) -> Canonical | None:
+    """The canonical bytes of a small object without lists, objects and fractions in it.
+
+    Most values are such, and need no copy to be normal. None for any other value.
+    """
+    if type(value) is not dict:
+        return None
+    for name, each in value.items():
+        if type(name) is not str or not name.isascii() or not 0 < len(name) <= MAX_NAME_BYTES:
+            return None
+        kind = type(each)
+        if kind is str:
+            if not each.isascii():
+                return None
+        elif kind is int:
+            if not -_ALWAYS_SAFE < each < _ALWAYS_SAFE:
+                return None
+        elif kind is not bool and each is not None:
+            return None
+    data = encode_raw(value)
+    return data if len(data) <= _SURELY_SMALL else None
 
 
 def encode_value(value: object) -> Canonical:
@@ -78,8 +100,11 @@ def encode_value(value: object) -> Canonical:
     Raises:
         LimitExceeded: As `encode`; or the value is larger than ``MAX_VALUE_BYTES``.
     """
+    flat = encode_flat(value)
+    if flat is not None:
+        return flat
     normal = normalise(value)
-    data = _encoder.encode(normal)
+    data = encode_raw(normal)
     size = len(data) if len(data) <= _SURELY_SMALL else max(len(data), stored_size(normal))
     if size > MAX_VALUE_BYTES:
         raise LimitExceeded(

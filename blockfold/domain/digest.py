@@ -15,6 +15,7 @@ Preimages, to the byte:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256, shake_256
 
 from blockfold.domain.canonical import Canonical
@@ -25,14 +26,32 @@ WIDTH = 256
 EMPTY = 0
 """The sum of the empty state."""
 
+SMALL_BYTES = 512
+"""Values up to this are remembered: what one action adds to the sum, a later one takes off."""
+
+REMEMBERED = 8_192
+"""Numbers of entries that are remembered, of about 1 KB each: 8 MB."""
+
 _MODULUS_MASK = (1 << (8 * WIDTH)) - 1
 
 
 def entry_number(key: str, value: Canonical) -> int:
     """The 2048-bit number that stands for one entry of the state."""
+    return _remembered(key, value) if len(value) <= SMALL_BYTES else _number(key, value)
+
+
+def _number(key: str, value: Canonical) -> int:
     name = key.encode()
     preimage = len(name).to_bytes(4, "big") + name + value
     return int.from_bytes(shake_256(preimage).digest(WIDTH), "big")
+
+
+_remembered = lru_cache(REMEMBERED)(_number)
+
+
+def forget() -> None:
+    """Remember no entry's number."""
+    _remembered.cache_clear()
 
 
 def replace(total: int, key: str, old: Canonical | None, new: Canonical | None) -> int:

@@ -24,7 +24,7 @@ from blockfold.domain.canonical import MAX_KEY_BYTES, Canonical, check_key
 from blockfold.domain.errors import DefinitionError, InvalidAction, LimitExceeded
 
 Pattern: TypeAlias = tuple[tuple[str, str | None], ...]
-"""Texts, and names of arguments where those stand."""
+"""Texts, each with the name of the argument that stands behind it; None behind the last text."""
 
 Reducer = TypeVar("Reducer", bound=Callable[..., None])
 
@@ -92,8 +92,7 @@ class ActionSpec:
         reducer: The method.
         arguments: A msgspec struct type with one field for each argument.
         decoder: What reads such a struct.
-        keys: Patterns of keys that it will touch: each a sequence of texts, and of arguments by
-            their names.
+        keys: Patterns of keys that it will touch.
     """
 
     name: str
@@ -115,7 +114,10 @@ class ActionSpec:
         for pattern in self.keys:
             key = ""
             for text, name in pattern:
-                part = text if name is None else sent.get(name)
+                key += text
+                if name is None:
+                    continue
+                part = sent.get(name)
                 if type(part) is str:
                     key += part
                 elif type(part) is int:
@@ -173,14 +175,15 @@ class Machine:
         Raises:
             DefinitionError: A reducer's signature or type hints cannot work.
         """
-        if "_specs" not in cls.__dict__ or cls._specs is None:
+        specs: Mapping[str, ActionSpec] | None = cls.__dict__.get("_specs")
+        if specs is None:
             _check_overrides(cls)
-            cls._specs = {
+            specs = cls._specs = {
                 name: _spec(cls, name, member)
                 for name, member in inspect.getmembers(cls, inspect.isroutine)
                 if getattr(member, _MARK, False)
             }
-        return cls._specs
+        return specs
 
     @classmethod
     def code(cls) -> str:
@@ -252,16 +255,12 @@ def _pattern(where: str, text: str, arguments: Sequence[str]) -> Pattern:
     parts: list[tuple[str, str | None]] = []
     try:
         for before, name, form, conversion in Formatter().parse(text):
-            if before:
-                parts.append((before, None))
-            if name is None:
-                continue
-            if form or conversion or name not in arguments:
+            if name is not None and (form or conversion or name not in arguments):
                 raise DefinitionError(
                     f"{where}: the keys {text!r} name {name!r}, which is no argument by itself",
                     hint='write arguments in braces, and nothing else: keys="tree/{tree}"',
                 )
-            parts.append(("", name))
+            parts.append((before, name))
     except ValueError as error:
         raise DefinitionError(f"{where}: the keys {text!r} are no pattern: {error}") from error
     return tuple(parts)

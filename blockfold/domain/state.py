@@ -14,6 +14,7 @@ from blockfold.domain.canonical import (
     Canonical,
     check_key,
     decode,
+    encode_flat,
     encode_raw,
     encode_value,
 )
@@ -193,16 +194,22 @@ class State(MutableMapping[str, Any]):
             if key not in self._read or self._read[key][1] != data:
                 yield key, data
         for key, (value, before) in self._read.items():
-            if key in self._written or key in self._deleted or _same(value, before):
+            if key in self._written or key in self._deleted:
                 continue
-            if (data := encode_value(value)) != before:
+            flat = encode_flat(value)
+            if flat is None and _same(value, before):
+                continue
+            data = encode_value(value) if flat is None else flat
+            if data != before:
                 yield key, data
 
     def keep(self, changes: Changes) -> None:
         """End the running action and keep what it changed."""
-        self._overlay.move_all(changes)
-        self._message.update(changes)
-        self.drop()
+        if changes:
+            self._overlay.move_all(changes)
+            self._message.update(changes)
+        if self._read or self._written or self._deleted:
+            self.drop()
 
     def drop(self) -> None:
         """End the running action without a trace."""
