@@ -67,6 +67,7 @@ class Contender:
 BATCH = 10
 FEW = 300
 SOME = 1_000
+MANY = 3_000
 
 OURS_STATE = Contender("ours-1", "Blockfold, one action a message", "ours", "state")
 OURS_LOG = Contender("ours-1-log", "Blockfold, one a message, log only", "ours", "log")
@@ -78,7 +79,9 @@ OURS_HANDLER = Contender("ours-handler", "Blockfold, by the handler", "ours", "h
 OURS_ALONE = Contender(
     "ours-alone", "Blockfold, one an invocation", "ours", "alone", most=FEW, counted=SOME
 )
-CASTORE_GET = Contender("castore-get", "castore, get + push", "castore", "get_push", counted=SOME)
+CASTORE_GET = Contender(
+    "castore-get", "castore, get + push", "castore", "get_push", most=MANY, counted=SOME
+)
 CASTORE_PUSH = Contender(
     "castore-push", "castore, push", "castore", "push", most=SOME, counted=SOME
 )

@@ -63,8 +63,8 @@ def quick(client: _Client, *, connect: float, read: float, kept: int) -> _Client
     session: Any = getattr(endpoint, "http_session", None)
     url: str = client.meta.endpoint_url
     if type(session) is URLLib3Session and _is_usual(vars(session), url):
-        verify = vars(session)["_verify"]
-        endpoint.http_session = QuickSession(session, url, verify, connect, read, kept)
+        scheme, verify = urlsplit(url).scheme, vars(session)["_verify"]
+        endpoint.http_session = QuickSession(session, scheme, verify, connect, read, kept)
     return client
 
 
@@ -79,44 +79,56 @@ def _is_usual(session: Mapping[str, Any], url: str) -> bool:
     )
 
 
+class _Origin:
+    """A server, and the open connections to it that nobody uses.
+
+    Args:
+        url: Its URL, without a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or ""
+        self.port = parts.port or _PORTS[parts.scheme]
+        self.kept: deque[HTTPConnection] = deque()
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        name = host if self.port == _PORTS[parts.scheme] else f"{host}:{self.port}"
+        self.lines = f"Host: {name}\r\nAccept-Encoding: identity"
+        """The two headers that are the same in every request."""
+
+
 class QuickSession:
-    """Sends requests to one endpoint, as a `botocore.httpsession.URLLib3Session` does.
+    """Sends requests as a `botocore.httpsession.URLLib3Session` does.
 
     Threads may share it. A connection whose answer was not read to its end is closed, whatever
     ended the reading.
 
     Args:
         other: Sends what is unusual.
-        url: The endpoint.
+        scheme: ``https``, or ``http`` for a server that stands for AWS; what has another one is
+            left to ``other``.
         verify: Path of the certificates that are trusted, or True for the usual ones.
         connect: Seconds that a connection may take.
         read: Seconds that each read and each write may take.
-        kept: Most connections that are kept open.
+        kept: Most connections to one server that are kept open.
     """
 
     def __init__(
         self,
         other: URLLib3Session,
-        url: str,
+        scheme: str,
         verify: bool | str,
         connect: float,
         read: float,
         kept: int,
     ) -> None:
-        parts = urlsplit(url)
-        self._other = other
-        self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._host = parts.hostname or ""
-        self._port = parts.port or _PORTS[parts.scheme]
-        self._verify = verify if parts.scheme == "https" else False
+        self.other = other
+        self._scheme = f"{scheme}://"
+        self._verify = verify if scheme == "https" else False
         self._connect = connect
         self._read = read
         self._most = kept
-        default = self._port == _PORTS[parts.scheme]
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        name = host if default else f"{host}:{self._port}"
-        self._host_line = f"Host: {name}\r\nAccept-Encoding: identity"
-        self._kept: deque[HTTPConnection] = deque()
+        self._origins: dict[str, _Origin] = {}
         self._context: ssl.SSLContext | None = None
         self._is_usual = True
 
@@ -126,11 +138,13 @@ class QuickSession:
         Raises:
             HTTPClientError: One of botocore's, as its own session raises them.
         """
-        sent = self._written(request) if self._is_usual else None
-        if sent is None:
-            return self._other.send(request)
         url = request.url
-        connection = self._connection(url)
+        path = url.find("/", len(self._scheme))
+        origin = self._origin(url[:path]) if path >= 0 and self._is_usual else None
+        sent = _written(request, url[path:], origin) if origin is not None else None
+        if origin is None or sent is None:
+            return self.other.send(request)
+        connection = self._connection(origin, url)
         keep = False
         try:
             connection.sock.sendall(sent)
@@ -145,65 +159,48 @@ class QuickSession:
         except (OSError, ValueError) as error:
             raise ConnectionClosedError(endpoint_url=url, error=error) from error
         finally:
-            if keep and len(self._kept) < self._most:
-                self._kept.append(connection)
+            if keep and len(origin.kept) < self._most:
+                origin.kept.append(connection)
             else:
                 connection.close()
         return AWSResponse(url, status, headers, _Whole(content))  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._kept:
-            self._kept.pop().close()
-        self._other.close()
+        for origin in self._origins.values():
+            while origin.kept:
+                origin.kept.pop().close()
+        self.other.close()
 
-    def _written(self, request: AWSPreparedRequest) -> bytes | None:
-        """A request as it is sent; None if it is no usual one."""
-        body: object = request.body
-        url = request.url
-        patience = getattr(request, "context", None) or {}
-        if (
-            not isinstance(body, bytes)
-            or request.stream_output
-            or not url.startswith(self._origin)
-            or "read_timeout" in patience
-        ):
-            return None
-        target = url[len(self._origin) :] or "/"
-        if target[0] != "/":
-            return None
-        lines = [f"{request.method} {target} HTTP/1.1", self._host_line]
-        for name, value in request.headers.items():
-            if name.lower() in _UNUSUAL:
-                return None
-            lines.append(f"{name}: {_text(value)}")
-        head = "\r\n".join(lines)
-        if not head.isascii() or head.count("\n") != len(lines):
-            return None
-        return head.encode() + _HEAD_ENDS + body
+    def _origin(self, url: str) -> _Origin | None:
+        """The server of a URL; None if only botocore's session should talk to it."""
+        found = self._origins.get(url)
+        if found is None and url.startswith(self._scheme) and "@" not in url:
+            found = self._origins.setdefault(url, _Origin(url))
+        return found
 
-    def _connection(self, url: str) -> HTTPConnection:
+    def _connection(self, origin: _Origin, url: str) -> HTTPConnection:
         """A kept connection that is still open, or a new one."""
         while True:
             try:
-                kept = self._kept.pop()  # the one that was used last: others may grow old
+                kept = origin.kept.pop()  # the one that was used last: others may grow old
             except IndexError:
-                return self._connected(url)
+                return self._connected(origin, url)
             if not wait_for_read(kept.sock, timeout=0):
                 return kept
             kept.close()  # the other side closed it, or says what nobody asked
 
-    def _connected(self, url: str) -> HTTPConnection:
+    def _connected(self, origin: _Origin, url: str) -> HTTPConnection:
         try:
             if self._verify:
                 if self._context is None:
                     trusted = cast("str", get_cert_path(cast("bool", self._verify)))
                     self._context = ssl.create_default_context(cafile=trusted)
                 connection: HTTPConnection = HTTPSConnection(
-                    self._host, self._port, timeout=self._connect, context=self._context
+                    origin.host, origin.port, timeout=self._connect, context=self._context
                 )
             else:
-                connection = HTTPConnection(self._host, self._port, timeout=self._connect)
+                connection = HTTPConnection(origin.host, origin.port, timeout=self._connect)
             connection.connect()
             connection.sock.settimeout(self._read)
         except TimeoutError as error:
@@ -213,6 +210,23 @@ class QuickSession:
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=url, error=error) from error
         return connection
+
+
+def _written(request: AWSPreparedRequest, target: str, origin: _Origin) -> bytes | None:
+    """A request as it is sent; None if it is no usual one."""
+    body: object = request.body
+    patience = getattr(request, "context", None) or {}
+    if not isinstance(body, bytes) or request.stream_output or "read_timeout" in patience:
+        return None
+    lines = [f"{request.method} {target} HTTP/1.1", origin.lines]
+    for name, value in request.headers.items():
+        if name.lower() in _UNUSUAL:
+            return None
+        lines.append(f"{name}: {_text(value)}")
+    head = "\r\n".join(lines)
+    if not head.isascii() or head.count("\n") != len(lines):
+        return None
+    return head.encode() + _HEAD_ENDS + body
 
 
 def _text(value: object) -> str:

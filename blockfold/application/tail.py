@@ -49,7 +49,7 @@ class Bounds:
     payload: int = 16 * 1024 * 1024
     chunk: int = 250
     chunk_payload: int = 1024 * 1024
-    lag_blocks: int = 256
+    lag_blocks: int = 512
     lag_payload: int = 2 * 1024 * 1024
     lag_seconds: float = 10.0
 

@@ -143,12 +143,14 @@ class Other(URLLib3Session):
 def session_to(
     server: Server, *, other: URLLib3Session | None = None, verify: bool | str = True, kept: int = 4
 ) -> QuickSession:
-    return QuickSession(other or Other(), server.url, verify, 2, WAIT, kept)
+    return QuickSession(other or Other(), server.url.partition(":")[0], verify, 2, WAIT, kept)
 
 
 def asking(
     url: str, body: object = b"hello", headers: dict[str, Any] | None = None, **more: Any
 ) -> AWSPreparedRequest:
+    if url.count("/") == 2 and "?" not in url:
+        url += "/"  # as botocore has it
     given = {"Content-Length": str(len(body)), **(headers or {})} if body else {}  # type: ignore[arg-type]
     return AWSPreparedRequest("POST", url, given, body, more.pop("stream", False))  # type: ignore[arg-type]
 
@@ -239,6 +241,17 @@ def test_what_is_no_answer_is_an_error(
     assert server.accepted == 2
 
 
+def test_each_server_has_its_own_connections(serve: Callable[..., Server]) -> None:
+    """An account may have an endpoint of its own, which the client learns from its credentials."""
+    servers = serve(echo), serve(echo)
+    session = session_to(servers[0])
+    for turn in range(3):
+        for server in servers:
+            sent = f"{turn} to {server.url}".encode()
+            assert session.send(asking(server.url, sent)).content == sent
+    assert [server.accepted for server in servers] == [1, 1]
+
+
 def test_silence_ends(serve: Callable[..., Server]) -> None:
     def play(connection: socket.socket) -> None:
         request_of(connection)
@@ -262,7 +275,7 @@ def test_an_alarm_leaves_no_answer_behind(serve: Callable[..., Server]) -> None:
         echo(connection)
 
     server = serve(play, echo)
-    session = QuickSession(Other(), server.url, True, 2, 5, 4)
+    session = QuickSession(Other(), "http", True, 2, 5, 4)
     guard = AlarmGuard(0.05)
     with pytest.raises(OutOfTime), guard():
         session.send(asking(server.url, b"first"))
@@ -272,9 +285,9 @@ def test_an_alarm_leaves_no_answer_behind(serve: Callable[..., Server]) -> None:
 def test_no_server() -> None:
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
-    session = QuickSession(Other(), f"http://{HOST}:{port}", True, 2, 2, 4)
+    session = QuickSession(Other(), "http", True, 2, 2, 4)
     with pytest.raises(EndpointConnectionError):
-        session.send(asking(f"http://{HOST}:{port}"))
+        session.send(asking(f"http://{HOST}:{port}/"))
 
 
 def test_a_connection_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +296,7 @@ def test_a_connection_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "create_connection", patient)
     with pytest.raises(ConnectTimeoutError):
-        QuickSession(Other(), f"http://{HOST}:1", True, 2, 2, 4).send(asking(f"http://{HOST}:1"))
+        QuickSession(Other(), "http", True, 2, 2, 4).send(asking(f"http://{HOST}:1/"))
 
 
 def test_threads_get_their_own_answers(serve: Callable[..., Server]) -> None:
@@ -303,7 +316,8 @@ def test_threads_get_their_own_answers(serve: Callable[..., Server]) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    assert len(session._kept) <= 3
+    (origin,) = session._origins.values()
+    assert len(origin.kept) <= 3
 
 
 class TestUnusual:
@@ -333,17 +347,19 @@ class TestUnusual:
         assert session.send(asking(server.url)).content == b"hello"
         assert len(other.sent) == 1
 
-    def test_another_endpoint(self, serve: Callable[..., Server]) -> None:
-        server, elsewhere = serve(echo), serve(echo)
+    def test_scheme(self, serve: Callable[..., Server]) -> None:
+        server = serve(echo)
+        for scheme, url in [("https", server.url), ("http", server.url.replace("http", "HTTP"))]:
+            other = Other()
+            QuickSession(other, scheme, True, 2, 2, 4).send(asking(url))
+            assert len(other.sent) == 1
+
+    def test_password(self, serve: Callable[..., Server]) -> None:
+        server = serve(echo)
         other = Other()
-        session = session_to(server, other=other)
-        for url in (elsewhere.url, server.url + "0/"):
-            request = asking(url)
-            try:
-                session.send(request)
-            except HTTPClientError:
-                assert url != elsewhere.url
-            assert other.sent[-1] is request
+        url = server.url.replace("://", "://user:password@")
+        session_to(server, other=other).send(asking(url))
+        assert len(other.sent) == 1
 
     def test_patience_of_its_own(self, serve: Callable[..., Server]) -> None:
         server = serve(echo)
