@@ -9,14 +9,17 @@ above this and is not passed by.
 
 from __future__ import annotations
 
+import re
+import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPSConnection
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from botocore import httpsession
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -25,7 +28,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from botocore.httpsession import URLLib3Session, get_cert_path
+from botocore.httpsession import URLLib3Session
 from urllib3.util.wait import wait_for_read
 
 if TYPE_CHECKING:
@@ -39,10 +42,13 @@ MAX_HEAD_BYTES = 64 * 1024
 
 _READ_BYTES = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
+_USUAL = re.compile(r"HTTP/1\.[01] [2-5][0-9][0-9]( |$)")
 _STATUS = slice(9, 12)
+_NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""Options of a connection that ``http.client`` makes, and botocore if it is asked for no others."""
+
 _HEAD_ENDS = b"\r\n\r\n"
 _UNUSUAL = frozenset({"accept-encoding", "expect", "host", "transfer-encoding"})
-_OK = 200
 
 _Client = TypeVar("_Client", bound="BaseClient")
 
@@ -63,7 +69,7 @@ def quick(client: _Client, *, connect: float, read: float, kept: int) -> _Client
     session: Any = getattr(endpoint, "http_session", None)
     url: str = client.meta.endpoint_url
     if type(session) is URLLib3Session and _is_usual(vars(session), url):
-        scheme, verify = urlsplit(url).scheme, vars(session)["_verify"]
+        scheme, verify = urlsplit(url).scheme, vars(session).get("_verify", False)
         endpoint.http_session = QuickSession(session, scheme, verify, connect, read, kept)
     return client
 
@@ -75,7 +81,9 @@ def _is_usual(session: Mapping[str, Any], url: str) -> bool:
         proxies is not None
         and proxies.proxy_url_for(url) is None
         and session.get("_cert_file", "unknown") is None
+        and session.get("_socket_options") == _NO_DELAY
         and (urlsplit(url).scheme == "http" or bool(session.get("_verify")))
+        and all(hasattr(httpsession, name) for name in ("create_urllib3_context", "get_cert_path"))
     )
 
 
@@ -156,7 +164,7 @@ class QuickSession:
         except _UnusualAnswerError as error:
             self._is_usual = False  # botocore sends it again, by its own session
             raise ConnectionClosedError(endpoint_url=url, error=error) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ConnectionClosedError(endpoint_url=url, error=error) from error
         finally:
             if keep and len(origin.kept) < self._most:
@@ -191,11 +199,10 @@ class QuickSession:
             kept.close()  # the other side closed it, or says what nobody asked
 
     def _connected(self, origin: _Origin, url: str) -> HTTPConnection:
+        if self._verify and self._context is None:
+            self._context = _context(self._verify, url)
         try:
-            if self._verify:
-                if self._context is None:
-                    trusted = cast("str", get_cert_path(cast("bool", self._verify)))
-                    self._context = ssl.create_default_context(cafile=trusted)
+            if self._context is not None:
                 connection: HTTPConnection = HTTPSConnection(
                     origin.host, origin.port, timeout=self._connect, context=self._context
                 )
@@ -216,7 +223,13 @@ def _written(request: AWSPreparedRequest, target: str, origin: _Origin) -> bytes
     """A request as it is sent; None if it is no usual one."""
     body: object = request.body
     patience = getattr(request, "context", None) or {}
-    if not isinstance(body, bytes) or request.stream_output or "read_timeout" in patience:
+    if (
+        request.method != "POST"
+        or not isinstance(body, bytes)
+        or str(request.headers.get("Content-Length")) != str(len(body))
+        or request.stream_output
+        or "read_timeout" in patience
+    ):
         return None
     lines = [f"{request.method} {target} HTTP/1.1", origin.lines]
     for name, value in request.headers.items():
@@ -224,13 +237,29 @@ def _written(request: AWSPreparedRequest, target: str, origin: _Origin) -> bytes
             return None
         lines.append(f"{name}: {_text(value)}")
     head = "\r\n".join(lines)
-    if not head.isascii() or head.count("\n") != len(lines):
+    if not head.isascii() or not head.count("\n") == head.count("\r") == len(lines):
         return None
     return head.encode() + _HEAD_ENDS + body
 
 
 def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _context(verify: bool | str, url: str) -> ssl.SSLContext:
+    """Who is trusted: the same as by botocore, which is not what Python trusts by default.
+
+    Raises:
+        SSLError: The certificates cannot be read.
+    """
+    context: ssl.SSLContext = httpsession.create_urllib3_context()
+    context.check_hostname = True
+    try:
+        trusted = httpsession.get_cert_path(verify)  # type: ignore[arg-type]
+        context.load_verify_locations(cafile=trusted)
+    except OSError as error:
+        raise SSLError(endpoint_url=url, error=error) from error
+    return context
 
 
 class _UnusualAnswerError(Exception):
@@ -250,40 +279,37 @@ def _answer(connection: HTTPConnection) -> tuple[int, dict[str, str], bytes, boo
 
     Raises:
         OSError: The answer ends in the middle.
-        ValueError: It is no HTTP.
-        _UnusualAnswerError: It has no length, or goes on behind it.
+        _UnusualAnswerError: It is no HTTP of the usual kind, has no length, or goes on behind it.
     """
     receive = connection.sock.recv
     data = b""
     while (end := data.find(_HEAD_ENDS)) < 0:
         if len(data) > MAX_HEAD_BYTES:
-            raise ValueError("the answer's head does not end")
+            raise _UnusualAnswerError("its head does not end")
         data += _some(receive(_READ_BYTES))
     first, *lines = data[:end].decode("latin-1").split("\r\n")
-    if not first.startswith("HTTP/1."):
-        raise ValueError(f"no HTTP: {first[:80]!r}")
-    status = int(first[_STATUS])
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError(f"no header: {line[:80]!r}")
-        headers[name.lower()] = value.strip()
+        name = name.lower()
+        if not colon or name in headers or line[0] in " \t":
+            raise _UnusualAnswerError(f"a header that is none or comes twice: {line[:80]!r}")
+        headers[name] = value.strip()
     length = headers.get("content-length", "")
-    if status < _OK or not length.isdecimal() or "transfer-encoding" in headers:
-        raise _UnusualAnswerError("the answer does not say how long it is")
+    if not _USUAL.match(first) or not length.isdecimal() or "transfer-encoding" in headers:
+        raise _UnusualAnswerError(f"no answer that says how long it is: {first[:80]!r}")
     content = data[end + len(_HEAD_ENDS) :]
     missing = int(length) - len(content)
-    if missing < 0:
-        raise _UnusualAnswerError("the answer is longer than it says")
-    if missing:
+    if missing > 0:
         parts = [content]
-        while missing > 0:
-            parts.append(_some(receive(min(missing, _READ_BYTES))))
+        while missing > 0:  # all that is there: TLS would keep what is left for the next answer
+            parts.append(_some(receive(_READ_BYTES)))
             missing -= len(parts[-1])
         content = b"".join(parts)
+    if missing < 0:
+        raise _UnusualAnswerError("it is longer than it says")
     keep = first.startswith("HTTP/1.1") and "close" not in headers.get("connection", "").lower()
-    return status, headers, content, keep
+    return int(first[_STATUS]), headers, content, keep
 
 
 def _some(read: bytes) -> bytes:

@@ -133,7 +133,7 @@ def record_of(asked: Action | Malformed, verdict: Verdict) -> ActionRecord:
 def weight(record: ActionRecord, verdict: Verdict) -> int:
     """Bytes that an action adds to a block's body, with its share of a message's own."""
     if record.outcome == "applied" and record.id is None:
-        size = len(record.args) + len(record.type or "") + _APPLIED_BYTES
+        size = len(record.args) + len((record.type or "").encode()) + _APPLIED_BYTES
     else:
         size = len(encode_raw(record)) + _MESSAGE_BYTES
     for key, data in verdict.changes.items():

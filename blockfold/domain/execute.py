@@ -207,7 +207,7 @@ def assemble(
     changes, before = state.net_changes()
     total, keys = head.total, head.keys
     for key, value in changes.items():
-        total = digest.replace(total, key, before[key], value)
+        total = digest.replace(total, key, before[key], value, digest.remembered_number)
         keys += (value is not None) - (before[key] is not None)
     body = Body(
         messages=tuple(messages),

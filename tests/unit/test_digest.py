@@ -31,3 +31,23 @@ def test_a_sum_wraps_at_2_to_the_2048() -> None:
     assert total == (a + b) % 2**2048
     assert digest.replace(digest.EMPTY, "a", b"1", None) == -a % 2**2048
     assert len(digest.to_bytes(digest.replace(digest.EMPTY, "a", b"1", None))) == 256
+
+
+def test_what_is_remembered_is_the_same_number() -> None:
+    digest.forget()
+    for value in (b"1", b'"' + b"x" * digest.SMALL_BYTES + b'"'):
+        for _ in range(2):
+            assert digest.remembered_number("k", value) == digest.entry_number("k", value)
+            assert digest.remembered_number("other", value) == digest.entry_number("other", value)
+    assert digest._remembered.cache_info().currsize == 2, "only small ones are remembered"
+
+
+def test_scans_leave_what_is_remembered_alone() -> None:
+    """A scan of a large state would push out what an executor will need again."""
+    digest.forget()
+    entries = [(f"k{number}", b"1") for number in range(10)]
+    total = digest.sum_of(entries)
+    for key, value in entries:
+        total = digest.replace(total, key, value, None)
+    assert total == digest.EMPTY
+    assert digest._remembered.cache_info().currsize == 0

@@ -1,4 +1,4 @@
-"""What a commit takes by botocore's own session and by the quick one: ``python -m bench.requests``.
+"""What a commit takes by botocore's own session and by the quick one: ``python -m bench.commits``.
 
 Both commit the same blocks of ten actions, in turns, to tables of the same emulator.
 """
@@ -50,12 +50,12 @@ def main() -> None:
     made = list(blocks(leaderboard.workload(BLOCKS * 10)))
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     with TemporaryDirectory() as temporary, serving(Path(temporary)) as server:
-        for _ in range(ROUNDS):
-            for quick, taken in found.items():
+        for number in range(ROUNDS):
+            for quick in sorted(found, reverse=bool(number % 2)):
                 with server.with_tables(OURS) as tables:
                     log = log_of(server, tables, quick=quick)
                     log.append(made[0])  # makes the client and opens a connection
-                    taken.append(run(log, made[1:]))
+                    found[quick].append(run(log, made[1:]))
     sys.stdout.write(f"a commit of ten actions, medians of {ROUNDS} rounds of {BLOCKS - 1}\n")
     for quick, taken in found.items():
         wall, cpu = (median(each[kind] for each in taken) for kind in (0, 1))
