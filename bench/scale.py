@@ -17,8 +17,10 @@ from math import ceil, isinf
 from pathlib import Path
 
 from bench.fifo import BATCH, LOOK_AHEAD, Done, place, poisson, simulate
-from bench.walls import SIZES, sharded, sweepable, walls
+from bench.walls import PLAN_SHARE, SIZES, sharded, sweepable, walls
+from blockfold.application.collect import READERS
 from blockfold.application.cost import Counts, Shape, Timing, Usage
+from blockfold.application.side_by_side import MACHINES
 from blockfold.runtime.leaderboard import Leaderboard, scores
 from blockfold.runtime.sample import sample
 
@@ -105,16 +107,18 @@ def _limit(limit: float, *, first: bool) -> str:
 
 
 def sweeps_table(counts: Counts) -> Iterator[Row]:
-    """Machines that one run of each sweep gets through, one after the other."""
-    yield "sweep", "for a machine", "machines a run"
-    for name, usage in (
-        ("hourly, nothing to do", counts.sweep),
-        ("daily prune, blocks since a week", counts.prune),
-        ("daily prune, a machine at rest", Usage(calls=1, read_units=1)),
+    """What one run of each sweep gets through."""
+    yield "sweep", "requests for each", "at once", "a run"
+    for name, usage, at_once, parts, what in (
+        ("hourly, nothing to do", counts.sweep, MACHINES, 1, "machines"),
+        ("daily prune, blocks since a week", counts.prune, MACHINES, 1, "machines"),
+        ("daily prune, a machine at rest", Usage(calls=1, read_units=1), MACHINES, 1, "machines"),
+        ("one machine's manifests", Usage(calls=1, gets=1), READERS, PLAN_SHARE, "manifests"),
     ):
         stored = usage.puts + usage.gets
         requests = f"{usage.calls - stored:.0f} to DynamoDB, {stored:.0f} to S3"
-        yield name, requests, _limit(sweepable(usage), first=False)
+        limit = _limit(sweepable(usage, at_once) / parts, first=False)
+        yield name, requests, str(at_once), f"{limit} {what}"
 
 
 def noisy_table() -> Iterator[Row]:

@@ -25,7 +25,7 @@ from blockfold.domain.apply import Runner
 from blockfold.domain.errors import Corrupted, Misconfigured
 from blockfold.domain.machine import Machine
 from blockfold.domain.schedule import Schedule
-from blockfold.ports import ObjectStore
+from blockfold.ports import DeadLetters, ObjectStore
 from blockfold.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from blockfold.application.prune import Pruner
     from blockfold.application.read import Reader
     from blockfold.application.rebuild import Rebuilder
+    from blockfold.application.redrive import Redriver
     from blockfold.application.repair import Repairer
     from blockfold.application.restore import Restorer
     from blockfold.application.ship import Shipper
@@ -363,6 +364,25 @@ def deleter(adapters: Adapters) -> Deleter:
         machines=adapters.machines,
         objects=adapters.objects,
         eraser=adapters.eraser,
+        clock=adapters.clock,
+    )
+
+
+def redriver(adapters: Adapters, letters: DeadLetters) -> Redriver:
+    """What brings dead letters back.
+
+    Args:
+        adapters: The stack's ports.
+        letters: Its dead-letter queue, which no function is told of.
+    """
+    from blockfold.application.redrive import Redriver
+
+    return Redriver(
+        letters=letters,
+        log=adapters.archived_log,
+        machines=adapters.machines,
+        snapshots=adapters.snapshots,
+        archive=adapters.archive,
         clock=adapters.clock,
     )
 

@@ -7,12 +7,13 @@ Adapters for memory ship beside those for AWS; one contract suite holds for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import msgspec
 
+from blockfold.domain.action import Message
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import Canonical
 from blockfold.domain.manifest import Manifest, Run
@@ -176,6 +177,12 @@ class Machines(Protocol):
 
     def get(self, machine: str) -> MachineRecord | None:
         """A machine's record, or None."""
+
+    def get_many(self, machines: Collection[str]) -> dict[str, MachineRecord]:
+        """The records of those machines that have one, each as `get` gives it.
+
+        They are not of one moment: what was changed meanwhile may show in some.
+        """
 
     def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
         """Raise a watermark; a lower number than the stored one changes nothing.
@@ -555,6 +562,84 @@ class Receipt:
     message: str
     sequence: str
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that the actions queue gave up, as the dead-letter queue handed it out.
+
+    Attributes:
+        machine: The machine's id.
+        message: The message, out of its envelope. Its ``sent`` is when one of the two queues took
+            it: SQS does not say which.
+        body: Its text as it was sent.
+        attributes: What its sender wrote beside it, as it was sent.
+        receipt: What deletes it, for as long as nobody else can receive it.
+    """
+
+    machine: str
+    message: Message
+    body: str
+    attributes: Mapping[str, str]
+    receipt: str
+
+
+class DeadLetters(Protocol):
+    """Messages that the actions queue gave up, each machine's in order; and the way back."""
+
+    def receive(self, seconds: int) -> Sequence[Letter]:
+        """Some of the oldest letters of machines of which nobody has any; none if there are none.
+
+        Args:
+            seconds: How long nobody else receives these, or others of their machines.
+
+        Raises:
+            Unavailable: Some may have been handed out, and come again after those seconds.
+        """
+
+    def hold(self, letters: Sequence[Letter], seconds: int) -> None:
+        """Keep letters from others for so many seconds from now; 0 lets them go.
+
+        Raises:
+            Unavailable: Some may come again earlier or later. One keeps no other from being held.
+        """
+
+    def send_again(self, letter: Letter, token: str) -> Receipt:
+        """Send a letter to the actions queue, as it is.
+
+        Args:
+            letter: The letter.
+            token: The queue takes one message of a machine under a token within five minutes.
+
+        Raises:
+            Refused: The queue takes no such message.
+            Unavailable: It may have taken it, or not.
+        """
+
+    def send(
+        self, machine: str, body: str, producer: str, count: int, token: str, spoiled: str = ""
+    ) -> Receipt:
+        """Send a part of a letter to the actions queue, in the name of a producer.
+
+        Args:
+            machine: The machine's id.
+            body: Its actions.
+            producer: The producer's id.
+            count: The producer's number for it.
+            token: As above.
+            spoiled: Why it is to be recorded as malformed, unread; empty if it is not.
+
+        Raises:
+            Refused: The queue takes no such message.
+            Unavailable: It may have taken it, or not.
+        """
+
+    def delete(self, letter: Letter) -> None:
+        """Delete a letter.
+
+        Raises:
+            Unavailable: It may be deleted, or come again.
+        """
 
 
 class Clock(Protocol):

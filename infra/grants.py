@@ -38,7 +38,7 @@ def grant_executor(role: iam.Role, storage: Storage) -> None:
 
 def grant_announcer(role: iam.Role, storage: Storage, bus: events.IEventBus) -> None:
     """Read the dumper's settings and large bodies; publish. The stream brings the blocks."""
-    storage.machines.grant(role, "dynamodb:GetItem")
+    storage.machines.grant(role, "dynamodb:BatchGetItem")
     _grant_objects(role, storage.snapshots, "s3:GetObject")
     _grant_listing(role, storage.snapshots)
     bus.grant_put_events_to(role)

@@ -118,9 +118,10 @@ def _tiers(value: object) -> tuple[Thin, ...]:
 def _prune(machine: str, pruner: Pruner, deadline: float, *, dry_run: object) -> dict[str, Any]:
     if not isinstance(dry_run, bool):
         raise Misconfigured("the field 'dry_run' is true or false")
-    plan = pruner.plan(machine)
-    done = plan if dry_run else pruner.carry_out(plan, deadline=deadline)
-    if not dry_run:
+    if dry_run:
+        done = pruner.plan(machine, deadline=deadline)
+    else:
+        done = pruner.prune(machine, deadline=deadline)
         _count([done])
     return {**told(done), "dry_run": dry_run}
 

@@ -203,6 +203,11 @@ class MemoryMachines:
         """See `Machines.get`."""
         return self._records.get(machine)
 
+    def get_many(self, machines: Collection[str]) -> dict[str, MachineRecord]:
+        """See `Machines.get_many`."""
+        found = {machine: self.get(machine) for machine in machines}
+        return {machine: record for machine, record in found.items() if record is not None}
+
     def raise_watermark(self, machine: str, name: Watermark, number: int) -> None:
         """See `Machines.raise_watermark`."""
         with self._lock:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from blockfold.adapters.dynamodb.items import INLINE_BYTES, to_item
-from blockfold.adapters.dynamodb.machines import _item as item_of  # of the same package
+from blockfold.adapters.dynamodb.machines import record_item
 from blockfold.adapters.dynamodb.packing import pack
 from blockfold.adapters.dynamodb.values import to_attribute
 from blockfold.adapters.memory import (
@@ -246,7 +246,7 @@ class MeteredMachines(MemoryMachines):
     def size(self, machine: str) -> int:
         """Bytes of a machine's item."""
         record = self._records.get(machine)
-        return item_bytes(item_of(record)) if record else 0
+        return item_bytes(record_item(record)) if record else 0
 
     def _written(self, machine: str) -> None:
         self._meter.add(machine_units=write_units(self.size(machine)))

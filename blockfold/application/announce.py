@@ -16,7 +16,7 @@ from blockfold.application.checks import asked
 from blockfold.domain.block import Block
 from blockfold.domain.canonical import encode_raw
 from blockfold.domain.errors import BlockfoldError
-from blockfold.ports import Announcement, Checks, EventBus, MachineRecord, Machines
+from blockfold.ports import Announcement, Checks, EventBus, Machines
 
 SOURCE = "blockfold"
 """Source of what Blockfold itself says."""
@@ -63,12 +63,10 @@ class Announcer:
         Raises:
             Unavailable: Some may not have been published: announce the same blocks again.
         """
-        records: dict[str, MachineRecord | None] = {}
+        records = self.machines.get_many(dict.fromkeys(block.machine for block in blocks))
         announcements: list[Announcement] = []
         for block in blocks:
-            if block.machine not in records:
-                records[block.machine] = self.machines.get(block.machine)
-            record = records[block.machine]
+            record = records.get(block.machine)
             due = record is not None and record.schedule.due(block.number)
             announcements.append(block_executed(block, due=due))
             announcements.extend(domain_events(block))

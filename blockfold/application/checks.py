@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar
 
 from blockfold.application.dump import Dumper, in_turn
+from blockfold.application.side_by_side import sweep
 from blockfold.domain.block import Block
-from blockfold.domain.errors import BlockfoldError
 from blockfold.domain.manifest import Manifest
 from blockfold.domain.policy import Facts, Policy, fresh_due
 from blockfold.ports import BlockLog, Check, Checks, MachineRecord
@@ -42,12 +43,12 @@ MOST_REMEMBERED = 1_000
 _T = TypeVar("_T")
 
 
-def asked(blocks: Sequence[Block], records: Mapping[str, MachineRecord | None]) -> list[Check]:
+def asked(blocks: Sequence[Block], records: Mapping[str, MachineRecord]) -> list[Check]:
     """The checks that new blocks call for: at most one a machine, of its newest block.
 
     Args:
         blocks: The blocks.
-        records: What is kept of their machines.
+        records: What is kept of their machines; those that are not registered are left out.
     """
     newest: dict[str, int] = {}
     for block in blocks:
@@ -82,10 +83,12 @@ def _first(record: MachineRecord) -> int:
 class Tally:
     """What a process remembers of blocks without a snapshot, so that it reads each only once.
 
-    A new process counts anew; what it does not remember it reads again.
+    A new process counts anew; what it does not remember it reads again. Threads may ask for
+    different machines at once.
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._times: dict[str, tuple[int, int]] = {}
         self._bytes: dict[str, tuple[int, int, int]] = {}
 
@@ -95,7 +98,7 @@ class Tally:
         if known != number:
             block = log.get(machine, number)
             time = otherwise if block is None else block.header.time
-            _remember(self._times, machine, (number, time))
+            self._remember(self._times, machine, (number, time))
         return time
 
     def bytes(self, log: BlockLog, machine: str, first: int, last: int, enough: int) -> int:
@@ -108,8 +111,14 @@ class Tally:
                 upto, total = block.number, total + len(block.payload)
                 if total >= enough:
                     break
-            _remember(self._bytes, machine, (first, upto, total))
+            self._remember(self._bytes, machine, (first, upto, total))
         return total
+
+    def _remember(self, known: dict[str, _T], machine: str, what: _T) -> None:
+        with self._lock:
+            if machine not in known and len(known) >= MOST_REMEMBERED:
+                del known[next(iter(known))]
+            known[machine] = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,29 +164,29 @@ class Checker:
     def sweep(self, *, deadline: float) -> dict[str, Manifest]:
         """Make what is due by policies for every machine: a lost check is made up for here.
 
+        Several machines are looked at at once; snapshots are made of one after the other, as
+        `Dumper.sweep` does.
+
         Returns:
             What was made, by machine.
 
         Raises:
             BlockfoldError: The trouble with one machine, after all others were swept.
         """
-        made: dict[str, Manifest] = {}
-        trouble: BlockfoldError | None = None
+        making = Lock()
+        clock = self.dumper.clock
+
+        def turn(record: MachineRecord) -> Manifest | None:
+            head, left = self._look(record, None, 0)
+            if head is None or left != 0:
+                return None
+            with making:
+                return self._dump(head, deadline) if clock.monotonic() < deadline else None
+
         listed = (each for each in self.dumper.machines.list() if each.schedule.current.fresh)
-        for record in in_turn(listed, self.dumper.clock.now()):
-            if self.dumper.clock.monotonic() >= deadline:
-                break
-            try:
-                head, left = self._look(record, None, 0)
-                found = self._dump(head, deadline) if head is not None and left == 0 else None
-            except BlockfoldError as error:
-                trouble = trouble or error
-                continue
-            if found is not None:
-                made[record.machine] = found
-        if trouble is not None:
-            raise trouble
-        return made
+        records = in_turn(listed, clock.now())
+        made = sweep(records, turn, clock, deadline=deadline).or_first_trouble()
+        return {machine: found for machine, found in made.items() if found is not None}
 
     def _look(
         self, record: MachineRecord, number: int | None, waited: int
@@ -220,9 +229,3 @@ class Checker:
         )
         self.dumper.machines.note_snapshot(head.machine, head.number, self.dumper.clock.now())
         return manifest if made else None
-
-
-def _remember(known: dict[str, _T], machine: str, what: _T) -> None:
-    if machine not in known and len(known) >= MOST_REMEMBERED:
-        del known[next(iter(known))]
-    known[machine] = what

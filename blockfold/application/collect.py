@@ -17,17 +17,28 @@ each of them lives less than eight hours (Lambda ends them after 15 minutes):
 - The name of a deleted run never comes again, for its half-day is over. So a collector that was
   suspended between its look and its deletion, even while another one collected the same and a dump
   wrote the same content anew, deletes nothing that is named.
+- A look that has no time for all manifests says so, and then no run is deleted.
 
 What happens if the process dies: what was deleted was garbage, and the rest is found next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
+from blockfold.application.side_by_side import side_by_side
 from blockfold.domain.errors import Corrupted, Unavailable
-from blockfold.domain.keys import bodies_prefix, manifest_key, parse_body_key, runs_prefix
+from blockfold.domain.keys import (
+    bodies_prefix,
+    manifest_key,
+    parse_body_key,
+    runs_prefix,
+    snapshots_prefix,
+)
+from blockfold.domain.manifest import Manifest
 from blockfold.domain.retention import DAY
 from blockfold.ports import BlockLog, MachineRecord, ObjectStore, SnapshotStore, Stored
 
@@ -42,6 +53,14 @@ number left is found then; later, only bodies of blocks that may have left the t
 LOOKS = 5
 """How often to look again because a manifest went away between being listed and being read."""
 
+READERS = 16
+"""Manifests that are read at once: kilobytes each. A request takes 30 ms, most of it waiting."""
+
+
+def _always() -> bool:
+    """There is time."""
+    return True
+
 
 @dataclass(slots=True)
 class Named:
@@ -51,30 +70,70 @@ class Named:
         manifests: Their object keys.
         runs: The object keys of the runs that they name.
         times: Block time of each snapshot by its number, milliseconds since 1970 UTC.
+        listed: Numbers of the snapshots, those that were not read among them, lowest first.
+        whole: Whether all manifests were read. If not, a run that none of these names may be
+            named by another one.
     """
 
     manifests: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
     times: dict[int, int] = field(default_factory=dict)
+    listed: list[int] = field(default_factory=list)
+    whole: bool = False
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def note(self, key: str, manifest: Manifest) -> None:
+        """Note what a manifest names. Threads may do so at once."""
+        with self._lock:
+            self.manifests.add(key)
+            self.runs.update(run.key for run in manifest.runs)
+            if key == manifest_key(manifest.machine, manifest.number):
+                self.times[manifest.number] = manifest.time
 
 
 def look(
-    snapshots: SnapshotStore, objects: ObjectStore, machine: str, named: Named | None = None
+    snapshots: SnapshotStore,
+    objects: ObjectStore,
+    machine: str,
+    named: Named | None = None,
+    *,
+    in_time: Callable[[], bool] = _always,
+    readers: int = READERS,
 ) -> Named:
     """What the manifests of a machine name; reads those that were not seen before.
+
+    Several are read at once, the newest snapshots first, and no more are held than that. If time
+    runs out before all were read, it is not ``whole``.
+
+    Args:
+        snapshots: The snapshots.
+        objects: Where they stand.
+        machine: The machine's id.
+        named: What was seen before; it is added to.
+        in_time: Whether there is time to read another one.
+        readers: How many are read at once.
 
     Raises:
         Corrupted: A manifest is damaged, so nobody knows what it names.
         Unavailable: Manifests go away faster than they are read.
     """
     named = Named() if named is None else named
+    named.whole = False
     for _ in range(LOOKS):
-        gone = [
-            key
-            for key in snapshots.roots(machine)
-            if key not in named.manifests and not _note(snapshots, objects, key, named)
-        ]
+        keys = snapshots.roots(machine)
+        numbers = {
+            number: key for key in keys if (number := _snapshot_in(machine, key)) is not None
+        }
+        named.listed = sorted(numbers)
+        newest_first = [numbers[number] for number in reversed(named.listed)]
+        others = [key for key in keys if _snapshot_in(machine, key) is None]
+        unseen = [key for key in (*newest_first, *others) if key not in named.manifests]
+        gone: list[str] = []
+        read = partial(_read, snapshots, objects, named, gone)
+        if not side_by_side(unseen, read, in_time, lanes=readers):
+            return named
         if not gone:
+            named.whole = True
             return named
     raise Unavailable(
         f"the snapshots of machine {machine!r} change while they are read: {gone[0]} is gone",
@@ -82,22 +141,28 @@ def look(
     )
 
 
-def _note(snapshots: SnapshotStore, objects: ObjectStore, key: str, named: Named) -> bool:
-    """Note what a manifest names; False if it is not there any more."""
+def _snapshot_in(machine: str, key: str) -> int | None:
+    """The block in the key of a snapshot; None if the key is none's."""
+    stem = key.removeprefix(snapshots_prefix(machine)).removesuffix(".json")
+    number = int(stem) if stem.isascii() and stem.isdigit() else 0
+    return number if key == manifest_key(machine, number) else None
+
+
+def _read(
+    snapshots: SnapshotStore, objects: ObjectStore, named: Named, gone: list[str], key: str
+) -> None:
+    """Note what a manifest names, or that it is not there any more."""
     try:
         manifest = snapshots.open(key)
     except Corrupted as error:
         if objects.stat(key) is None:
-            return False
+            gone.append(key)
+            return
         raise Corrupted(
             f"nothing is removed, because a manifest is damaged: {error.message}",
             hint="`blockfold verify` tells more; delete that object, then dump its block again",
         ) from error
-    named.manifests.add(key)
-    named.runs.update(run.key for run in manifest.runs)
-    if key == manifest_key(manifest.machine, manifest.number):
-        named.times[manifest.number] = manifest.time
-    return True
+    named.note(key, manifest)
 
 
 def old_runs(objects: ObjectStore, machine: str, now: int) -> list[Stored]:
@@ -106,7 +171,14 @@ def old_runs(objects: ObjectStore, machine: str, now: int) -> list[Stored]:
 
 
 def dead_bodies(
-    log: BlockLog, objects: ObjectStore, record: MachineRecord, head: int, now: int, *, all_: bool
+    log: BlockLog,
+    objects: ObjectStore,
+    record: MachineRecord,
+    head: int,
+    now: int,
+    *,
+    all_: bool,
+    in_time: Callable[[], bool] = _always,
 ) -> Iterator[Stored]:
     """Bodies of large blocks that no block needs.
 
@@ -121,6 +193,7 @@ def dead_bodies(
         head: Its newest block.
         now: Milliseconds since 1970 UTC.
         all_: Look at all of them, not only those where something may have changed.
+        in_time: Whether there is time to look at another one.
     """
     for each in objects.list(bodies_prefix(record.machine)):
         parsed = parse_body_key(each.key)
@@ -130,6 +203,8 @@ def dead_bodies(
         pruned = number <= min(record.pruned, record.archived)
         if not (all_ or pruned or each.modified > now - BODIES_LOOKED_AT):
             continue
+        if not in_time():
+            return
         try:
             block = log.get(record.machine, number)
         except Corrupted:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from blockfold.application.certify import Certifying
 from blockfold.application.dump import in_turn
 from blockfold.application.kept_settings import KeptSettings
+from blockfold.application.side_by_side import HEAVY, sweep
 from blockfold.domain.block import Block
 from blockfold.domain.errors import BlockfoldError, Corrupted, NotFound
 from blockfold.domain.levels import merged
 from blockfold.domain.segments import Piece, cover
-from blockfold.ports import Archive, BlockLog, Clock, Machines
+from blockfold.ports import Archive, BlockLog, Clock, MachineRecord, Machines
 
 FULL_BYTES = 1024 * 1024
 """Packed bytes from which a segment is never merged again."""
@@ -119,24 +121,26 @@ class Compactor:
         )
 
     def sweep(self, *, deadline: float) -> Sweep:
-        """Compact the archive of every machine with blocks above its watermark.
+        """Compact the archive of every machine with blocks above its watermark; several at once.
 
         Of the others, only the copies of settings are looked at: whoever changed some may have
         died before making one.
         """
-        sweep = Sweep()
-        for record in in_turn(self.machines.list(), self.clock.now()):
-            if self.clock.monotonic() >= deadline:
-                break
-            try:
-                head = self.log.head(record.machine)
-                if head is not None and head.number > record.archived:
-                    sweep.done.append(self.compact(record.machine, deadline=deadline))
-                elif self.kept is not None and record.revision:
-                    self.kept.keep(record)
-            except BlockfoldError as error:
-                sweep.failed.append(error)
-        return sweep
+        heavy = BoundedSemaphore(HEAVY)
+
+        def turn(record: MachineRecord) -> Compaction | None:
+            head = self.log.head(record.machine)
+            if head is not None and head.number > record.archived:
+                with heavy:
+                    in_time = self.clock.monotonic() < deadline
+                    return self.compact(record.machine, deadline=deadline) if in_time else None
+            if self.kept is not None and record.revision:
+                self.kept.keep(record)
+            return None
+
+        records = in_turn(self.machines.list(), self.clock.now())
+        swept = sweep(records, turn, self.clock, deadline=deadline)
+        return Sweep([each for each in swept.done.values() if each is not None], swept.failed)
 
     def _advance(self, work: Certifying) -> None:
         """Raise the watermark over what is certified, megabyte by megabyte, merging before that."""

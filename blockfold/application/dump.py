@@ -8,14 +8,17 @@ missing. A run that no manifest names is garbage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
+from threading import Lock
 
 from blockfold.application.history import Delta, History, check_snapshot
 from blockfold.application.kept_settings import KeptSettings
+from blockfold.application.side_by_side import sweep
 from blockfold.domain import schedule as schedules
-from blockfold.domain.errors import BlockfoldError, Corrupted, NotFound, Unavailable
+from blockfold.domain.errors import Corrupted, NotFound, Unavailable
 from blockfold.domain.manifest import Manifest
 from blockfold.domain.schedule import Change, Schedule
 from blockfold.ports import BlockLog, Clock, MachineRecord, Machines, SnapshotStore
@@ -128,27 +131,13 @@ class Dumper:
             NotFound: There is no such machine.
             Corrupted: Log or snapshots are damaged.
         """
-        # The head is read before the settings: what is set after that holds from later blocks on.
-        upto = min(upto, self._head(machine))
-        record = self._record(machine)
-        made: list[Manifest] = []
-        delta: Delta | None = None
-        while record.dumped < upto:
-            number = next(record.schedule.due_between(record.dumped + 1, upto), None)
-            if number is not None and not self._is_there(machine, number):
-                if made and self.clock.monotonic() >= deadline:
-                    break
-                if delta is None or delta.head.number > number:
-                    delta = self._history.since(machine, number, passed=self.passed)
-                self._history.forward(delta, number)
-                made.append(self._save(delta, self._rows(deadline)))
-            self.machines.raise_dumped(record, number or upto)
-            self._note(record, number)
-            record = self._record(machine)
-        return made
+        return self._make_due(machine, upto, deadline)
 
     def sweep(self, *, deadline: float) -> dict[str, list[Manifest]]:
         """Make what is due and missing for every machine: a lost event is made up for here.
+
+        Several machines are looked at at once. Snapshots are made of one after the other: what
+        changed since the last one is in memory meanwhile.
 
         Returns:
             What was made, by machine.
@@ -156,22 +145,15 @@ class Dumper:
         Raises:
             BlockfoldError: The trouble with one machine, after all others were swept.
         """
-        made: dict[str, list[Manifest]] = {}
-        trouble: BlockfoldError | None = None
+        making = Lock()
+
+        def turn(record: MachineRecord) -> list[Manifest]:
+            return self._make_due(record.machine, self._head(record.machine), deadline, making)
+
         listed = (record for record in self.machines.list() if record.schedule.may_be_due)
-        for record in in_turn(listed, self.clock.now()):
-            if self.clock.monotonic() >= deadline:
-                break
-            try:
-                found = self.make_due(record.machine, self._head(record.machine), deadline=deadline)
-            except BlockfoldError as error:
-                trouble = trouble or error
-                continue
-            if found:
-                made[record.machine] = found
-        if trouble is not None:
-            raise trouble
-        return made
+        records = in_turn(listed, self.clock.now())
+        made = sweep(records, turn, self.clock, deadline=deadline).or_first_trouble()
+        return {machine: found for machine, found in made.items() if found}
 
     # -- calls -----------------------------------------------------------------------------
 
@@ -223,6 +205,40 @@ class Dumper:
         return self._status(self._record(machine), changed=False)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _make_due(
+        self, machine: str, upto: int, deadline: float, making: Lock | None = None
+    ) -> list[Manifest]:
+        """See `make_due`.
+
+        Args:
+            machine: The machine's id.
+            upto: The last block to look at.
+            deadline: When to stop, by the clock's ``monotonic``.
+            making: Held from the first snapshot on that is made. None is made if the time is over
+                once it is had.
+        """
+        # The head is read before the settings: what is set after that holds from later blocks on.
+        upto = min(upto, self._head(machine))
+        record = self._record(machine)
+        made: list[Manifest] = []
+        delta: Delta | None = None
+        with ExitStack() as held:
+            while record.dumped < upto:
+                number = next(record.schedule.due_between(record.dumped + 1, upto), None)
+                if number is not None and not self._is_there(machine, number):
+                    if delta is None and making is not None:
+                        held.enter_context(making)
+                    if (made or making is not None) and self.clock.monotonic() >= deadline:
+                        break
+                    if delta is None or delta.head.number > number:
+                        delta = self._history.since(machine, number, passed=self.passed)
+                    self._history.forward(delta, number)
+                    made.append(self._save(delta, self._rows(deadline)))
+                self.machines.raise_dumped(record, number or upto)
+                self._note(record, number)
+                record = self._record(machine)
+        return made
 
     @property
     def _history(self) -> History:

@@ -5,23 +5,34 @@ exactly that. Snapshots go by a copy of their manifest that stays for a day (the
 garbage after that), blocks by DynamoDB's time to live (`blockfold.application.prune_blocks`), and
 garbage at once (`blockfold.application.collect`).
 
+Nothing is begun without time for it. A plan takes half of the time at most, and each step of
+carrying it out an equal share of what is left, so that none of them keeps the others from theirs.
+If there is no time to read all manifests, runs stay: what does not need all of them goes on.
+
 What happens if the process dies: before a snapshot is removed, ``thinned`` says so, and it is
 removed next time; all else is found again as well. Two pruners at once do the same things twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import inf
+from threading import BoundedSemaphore
 
-from blockfold.application.collect import dead_bodies, is_old, look, old_runs
+from blockfold.application import prune_segments
+from blockfold.application.collect import READERS, dead_bodies, is_old, look, old_runs
 from blockfold.application.kept_settings import KeptSettings
 from blockfold.application.prune_blocks import NEWEST_STAY, mark, prunable, read_whole
 from blockfold.application.prune_plan import Pruning
+from blockfold.application.prune_snapshots import retire, superfluous
+from blockfold.application.side_by_side import FEW, HEAVY, sweep
+from blockfold.application.time_left import Until, share
 from blockfold.domain.block import Block
-from blockfold.domain.errors import BlockfoldError, NotFound
-from blockfold.domain.retention import DAY, Retention, checked, retired
-from blockfold.domain.segments import Segment, cover, superseded
+from blockfold.domain.errors import NotFound
+from blockfold.domain.retention import DAY, Retention, checked
+from blockfold.domain.segments import superseded
 from blockfold.ports import (
     Archive,
     BlockLog,
@@ -30,13 +41,18 @@ from blockfold.ports import (
     Machines,
     ObjectStore,
     SnapshotStore,
-    Stored,
 )
 
 QUIET_DAYS = 7
 """After so many days without a block, nothing but time can make something superfluous."""
 
 OUT_OF_TIME = "time ran out: the rest is left for the next time"
+
+NOT_ALL_READ = "there was no time to read all manifests: no run is deleted this time"
+
+READERS_IN_A_SWEEP = 4
+"""Manifests of a machine that are read at once while other machines are looked at beside it: all
+together as many as there are open connections (`blockfold.adapters.clients`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,9 @@ class Pruner:
         archive: The archive.
         objects: The bucket that all of it stands in.
         clock: Time.
+        readers: How many manifests of a machine are read, or snapshots removed, at once.
+        heavy: Held by whoever unpacks segments or runs, or marks blocks, which is done in threads
+            as well.
     """
 
     log: BlockLog
@@ -75,15 +94,19 @@ class Pruner:
     archive: Archive
     objects: ObjectStore
     clock: Clock
+    readers: int = READERS
+    heavy: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     # -- pruning -----------------------------------------------------------------------------
 
-    def plan(self, machine: str, *, thorough: bool = True) -> Pruning:
+    def plan(self, machine: str, *, thorough: bool = True, deadline: float = inf) -> Pruning:
         """What may go now, changing nothing.
 
         Args:
             machine: The machine's id.
             thorough: Look at every large body, not only at those where something may have changed.
+            deadline: When to be done with looking, by the clock's ``monotonic``. What was not
+                looked at until then stays.
 
         Raises:
             NotFound: There is no such machine.
@@ -93,25 +116,36 @@ class Pruner:
         newest = self.log.head(machine)
         head = newest.number if newest else 0
         candidates = old_runs(self.objects, machine, now)  # before the manifests, see `collect`
-        named = look(self.snapshots, self.objects, machine)
+        in_time = Until(self.clock, share(self.clock, deadline, 2))
+        bodies = tuple(
+            dead_bodies(self.log, self.objects, record, head, now, all_=thorough, in_time=in_time)
+        )
+        named = look(
+            self.snapshots,
+            self.objects,
+            machine,
+            in_time=Until(self.clock, deadline),
+            readers=self.readers,
+        )
         segments = self.archive.segments(machine)
-        # One above the head is not of this history, and no reason to let go of those that are.
-        times = [(number, time) for number, time in named.times.items() if number <= head]
-        snapshot = max((number for number, _ in times), default=0)
+        # One above the head is not of this history.
+        snapshot = max((number for number in named.times if number <= head), default=0)
         blocks = prunable(self.log, record, head, snapshot, segments, now)
-        return Pruning(
+        plan = Pruning(
             machine=machine,
             blocks=blocks,
-            snapshots=tuple(retired(times, record.retention, now)),
+            snapshots=tuple(superfluous(named, record.retention, head, now)),
             copies=tuple(self.snapshots.leftovers(machine)),
-            runs=tuple(each for each in candidates if each.key not in named.runs),
+            runs=tuple(each for each in candidates if named.whole and each.key not in named.runs),
             segments=tuple(
                 each for each in superseded(segments, record.archived) if is_old(each.modified, now)
             ),
-            bodies=tuple(dead_bodies(self.log, self.objects, record, head, now, all_=thorough)),
+            bodies=bodies,
             proof=snapshot if blocks.count and record.verified != snapshot else None,
+            notes=() if named.whole else (NOT_ALL_READ,),
             named=named,
         )
+        return _noted(plan, OUT_OF_TIME) if in_time.ran_out else plan
 
     def carry_out(self, plan: Pruning, *, deadline: float) -> Pruning:
         """Let go of what a plan names, as far as there is time; what went.
@@ -126,12 +160,15 @@ class Pruner:
             Unavailable: A service failed; what went is gone, the rest is left for the next time.
         """
         done = Pruning(
-            machine=plan.machine, blocks=replace(plan.blocks, last=plan.blocks.first - 1)
+            machine=plan.machine,
+            blocks=replace(plan.blocks, last=plan.blocks.first - 1),
+            notes=plan.notes,
         )
-        for step in (self._retire, self._collect, self._drop_segments, self._let_go):
+        steps = (self._retire, self._collect, self._drop_segments, self._let_go)
+        for position, step in enumerate(steps):
             if self.clock.monotonic() >= deadline:
-                return replace(done, notes=(OUT_OF_TIME,))
-            done = step(plan, done, deadline)
+                return _noted(done, OUT_OF_TIME)
+            done = step(plan, done, share(self.clock, deadline, len(steps) - position))
         return done
 
     def prune(self, machine: str, *, deadline: float, thorough: bool = True) -> Pruning:
@@ -140,40 +177,39 @@ class Pruner:
         Raises:
             BlockfoldError: As `plan` and `carry_out`.
         """
-        return self.carry_out(self.plan(machine, thorough=thorough), deadline=deadline)
+        plan = self.plan(machine, thorough=thorough, deadline=share(self.clock, deadline, 2))
+        return self.carry_out(plan, deadline=deadline)
 
     def all(self, *, deadline: float) -> dict[str, Pruning]:
-        """Prune every machine, but for those where nothing can have changed.
+        """Prune every machine, but for those where nothing can have changed; several at once.
 
         Returns:
-            What went, by machine; machines of which nothing went are left out.
+            What went, by machine; machines of which nothing went and nothing is to be said are
+            left out.
 
         Raises:
             BlockfoldError: The trouble with one machine, after all others had their turn.
         """
-        done: dict[str, Pruning] = {}
-        trouble: BlockfoldError | None = None
         day = self.clock.now() // (DAY * 1000)
         # Another order each day, so that none is always behind the deadline.
         records = sorted(
             self.machines.list(),
             key=lambda record: sha256(f"{day}/{record.machine}".encode()).digest(),
         )
-        for record in records:
-            if self.clock.monotonic() >= deadline:
-                break
-            try:
-                if self._at_rest(record):
-                    continue
-                pruned = self.prune(record.machine, deadline=deadline, thorough=False)
-            except BlockfoldError as error:
-                trouble = trouble or error
-            else:
-                if not pruned.empty:
-                    done[record.machine] = pruned
-        if trouble is not None:
-            raise trouble
-        return done
+        beside = replace(self, readers=READERS_IN_A_SWEEP, heavy=BoundedSemaphore(HEAVY))
+        each = self if len(records) <= FEW else beside
+
+        def turn(record: MachineRecord) -> Pruning | None:
+            if self._at_rest(record):
+                return None
+            return each.prune(record.machine, deadline=deadline, thorough=False)
+
+        done = sweep(records, turn, self.clock, deadline=deadline).or_first_trouble()
+        return {
+            machine: pruned
+            for machine, pruned in done.items()
+            if pruned is not None and not (pruned.empty and not pruned.notes)
+        }
 
     # -- what is kept ------------------------------------------------------------------------
 
@@ -203,74 +239,75 @@ class Pruner:
     # -- inside ------------------------------------------------------------------------------
 
     def _retire(self, plan: Pruning, done: Pruning, deadline: float) -> Pruning:
-        """Remove snapshots; ``thinned`` says so before, lest `verify` miss them."""
-        gone: list[int] = []
-        if plan.snapshots:
-            self.machines.raise_watermark(plan.machine, "thinned", plan.snapshots[-1])
-        for number in plan.snapshots:
-            if self.clock.monotonic() >= deadline:
-                break
-            if (manifest := self.snapshots.get(plan.machine, number)) is not None:
-                self.snapshots.retire(manifest)
-                gone.append(number)
-        return replace(done, snapshots=tuple(gone))
+        """Remove snapshots."""
+        in_time = Until(self.clock, deadline)
+        gone = retire(
+            self.machines,
+            self.snapshots,
+            plan.machine,
+            plan.snapshots,
+            in_time,
+            lanes=self.readers,
+        )
+        done = replace(done, snapshots=tuple(gone))
+        return _noted(done, OUT_OF_TIME) if in_time.ran_out else done
 
-    def _collect(self, plan: Pruning, done: Pruning, _deadline: float) -> Pruning:
+    def _collect(self, plan: Pruning, done: Pruning, deadline: float) -> Pruning:
         """Delete garbage, after another look at what is named by now."""
         self.objects.delete(each.key for each in (*plan.copies, *plan.bodies))
-        runs: tuple[Stored, ...] = ()
-        if plan.runs:
-            named = look(self.snapshots, self.objects, plan.machine, plan.named)
-            runs = tuple(each for each in plan.runs if each.key not in named.runs)
-            self.objects.delete(each.key for each in runs)
-        return replace(done, copies=plan.copies, bodies=plan.bodies, runs=runs)
+        done = replace(done, copies=plan.copies, bodies=plan.bodies)
+        if not plan.runs:
+            return done
+        named = look(
+            self.snapshots,
+            self.objects,
+            plan.machine,
+            plan.named,
+            in_time=Until(self.clock, deadline),
+            readers=self.readers,
+        )
+        if not named.whole:
+            return _noted(done, NOT_ALL_READ)
+        runs = tuple(each for each in plan.runs if each.key not in named.runs)
+        self.objects.delete(each.key for each in runs)
+        return replace(done, runs=runs)
 
     def _drop_segments(self, plan: Pruning, done: Pruning, deadline: float) -> Pruning:
         """Delete segments, each after those that hold its blocks as well were read."""
-        segments = self.archive.segments(plan.machine) if plan.segments else []
-        read: set[Segment] = set()
-        gone: list[Segment] = []
-        doomed = {segment.key for segment in plan.segments}
-        for segment in plan.segments:
-            pieces = list(cover(segments, segment.first, segment.last, without=doomed))
-            held = sum(piece.last - piece.first + 1 for piece in pieces)
-            if held < segment.blocks:
-                continue
-            for piece in pieces:
-                if piece.segment in read:
-                    continue
-                if self.clock.monotonic() >= deadline:
-                    return replace(done, segments=tuple(gone))
-                for _ in self.archive.read(piece.segment):
-                    pass
-                read.add(piece.segment)
-            self.archive.delete([segment])
-            gone.append(segment)
-        return replace(done, segments=tuple(gone))
+        in_time = Until(self.clock, deadline)
+        with self.heavy:
+            gone = prune_segments.drop(self.archive, plan.machine, plan.segments, in_time)
+        done = replace(done, segments=tuple(gone))
+        return _noted(done, OUT_OF_TIME) if in_time.ran_out else done
 
     def _let_go(self, plan: Pruning, done: Pruning, deadline: float) -> Pruning:
         """Mark blocks, after the newest snapshot was read whole."""
         if not plan.blocks.count:
             return done
-        record = self._record(plan.machine)
-        if plan.proof is not None and not read_whole(
-            self.log,
-            self.machines,
-            self.snapshots,
-            self.clock,
-            record,
-            plan.proof,
-            deadline=deadline,
-        ):
-            return replace(
-                done,
-                notes=(f"no block went: snapshot {plan.proof} could not be read whole in time",),
+        if plan.proof is not None and not self._prove(plan.machine, plan.proof, deadline):
+            return _noted(
+                done, f"no block went: snapshot {plan.proof} could not be read whole in time"
             )
-        last = mark(
-            self.log, self.machines, self.clock, plan.machine, plan.blocks, deadline=deadline
-        )
-        notes = () if last == plan.blocks.last else (OUT_OF_TIME,)
-        return replace(done, blocks=replace(plan.blocks, last=last), notes=notes)
+        with self.heavy:
+            last = mark(
+                self.log, self.machines, self.clock, plan.machine, plan.blocks, deadline=deadline
+            )
+        done = replace(done, blocks=replace(plan.blocks, last=last))
+        return done if last == plan.blocks.last else _noted(done, OUT_OF_TIME)
+
+    def _prove(self, machine: str, number: int, deadline: float) -> bool:
+        """Read the newest snapshot whole; whether there was time for it."""
+        record = self._record(machine)
+        with self.heavy:
+            return read_whole(
+                self.log,
+                self.machines,
+                self.snapshots,
+                self.clock,
+                record,
+                number,
+                deadline=deadline,
+            )
 
     def _at_rest(self, record: MachineRecord) -> bool:
         """Whether the last block is so long ago that earlier sweeps have done all there is."""
@@ -297,3 +334,8 @@ class Pruner:
                 f"there is no machine {machine!r}", hint="`blockfold machines` lists all"
             )
         return record
+
+
+def _noted(pruning: Pruning, note: str) -> Pruning:
+    """With a note, which is said once."""
+    return replace(pruning, notes=tuple(dict.fromkeys((*pruning.notes, note))))

@@ -28,6 +28,7 @@ from blockfold.cli.output import errors, say
 from blockfold.cli.prune import prune
 from blockfold.cli.push import push
 from blockfold.cli.rebuild import rebuild
+from blockfold.cli.redrive import redrive
 from blockfold.cli.repair import repair
 from blockfold.cli.restore import restore
 from blockfold.cli.retention import retention
@@ -63,6 +64,7 @@ _COMMANDS = (
     prune,
     restore,
     rebuild,
+    redrive,
     drill,
     delete,
     lint,

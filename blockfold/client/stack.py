@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from blockfold import local
 from blockfold.adapters.aws import unavailable
 from blockfold.adapters.clients import Clients
+from blockfold.adapters.dead_letters import SqsDeadLetters
 from blockfold.adapters.folder import FolderObjectStore
 from blockfold.adapters.functions import Functions
 from blockfold.adapters.intake import LambdaIntake
@@ -34,6 +35,7 @@ from blockfold.application.export import Exporter
 from blockfold.application.frames import Stepper
 from blockfold.application.read import Reader
 from blockfold.application.rebuild import Rebuilder
+from blockfold.application.redrive import Redriver
 from blockfold.application.repair import Repairer
 from blockfold.application.verify import Verifier
 from blockfold.bootstrap import (
@@ -43,6 +45,7 @@ from blockfold.bootstrap import (
     exporter,
     reader,
     rebuilder,
+    redriver,
     repairer,
     stepper,
     verifier,
@@ -169,6 +172,12 @@ class Stack:
     def deleter(self) -> Deleter:
         """Deletes machines."""
         return deleter(self.adapters)
+
+    @property
+    def redriver(self) -> Redriver:
+        """Brings dead letters back."""
+        url = self.outputs["DeadLetterQueueUrl"]
+        return redriver(self.adapters, SqsDeadLetters(self.clients.sqs, url, self.queue))
 
     @property
     def drill(self) -> Drill:

@@ -126,6 +126,18 @@ def test_restore_and_fork_blocks_are_told_like_all_others(stack: Stack) -> None:
     assert (two["machine"], two["number"], two["snapshot_due"]) == ("copy", 1, False)
 
 
+def test_a_batch_asks_once_for_all_its_machines(stack: Stack) -> None:
+    blocks = []
+    for number in range(60):
+        stack.grow(1 + number % 2, f"m{number}")
+        blocks += stack.blocks(f"m{number}")
+    faults = Faults()
+    announcer = Announcer(faulty("machines", stack.machines, faults), bus := MemoryEventBus())
+    announcer.announce(blocks)
+    assert faults.steps == ["machines.get_many"]
+    assert sum(each.type == "BlockExecuted" for each in bus.published) == len(blocks) == 90
+
+
 def test_snapshots_are_due_by_each_machines_own_schedule(stack: Stack) -> None:
     for machine in ("a", "b", "c"):
         stack.grow(1, machine)

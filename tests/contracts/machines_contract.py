@@ -37,6 +37,17 @@ class MachinesContract:
         assert record is not None
         assert record.flushed == 7
 
+    def test_many_records_are_those_of_one_after_the_other(self, machines: Machines) -> None:
+        known = [new_machine() for _ in range(130)]
+        for number, machine in enumerate(known):
+            machines.register(machine, Schedule.new(number + 1))
+        machines.raise_watermark(known[7], "archived", 3)
+        asked = [new_machine(), *known[::-1], known[0], new_machine()]
+        found = machines.get_many(asked)
+        assert found == {machine: machines.get(machine) for machine in known}
+        assert found[known[7]].archived == 3
+        assert machines.get_many([]) == {}
+
     @pytest.mark.parametrize("name", get_args(Watermark))
     def test_a_watermark_only_rises_and_moves_no_other(
         self, machines: Machines, name: Watermark

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from urllib3 import HTTPResponse
 
 from blockfold.adapters import backoff
-from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoStateTable, state
+from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoMachines, DynamoStateTable, state
 from blockfold.adapters.s3 import PUT_ATTEMPTS, S3ObjectStore
 from blockfold.bootstrap import Adapters
 from blockfold.domain.canonical import Json, encode, encode_value
@@ -120,6 +120,30 @@ def writes(count: int) -> list[Write]:
 
 def rows(count: int) -> list[Row]:
     return [Row(write.key, write.value, write.block) for write in writes(count)]
+
+
+class TestMachines:
+    def test_records_left_out_of_an_answer_are_asked_for_again(
+        self, ministack: Adapters, waits: list[float]
+    ) -> None:
+        known = [new_machine() for _ in range(7)]
+        for machine in known:
+            ministack.machines.register(machine)
+        injections = [half_unprocessed] * 2
+        client: Any = Injecting(ministack.clients.dynamodb, "batch_get_item", iter(injections))
+        found = DynamoMachines(client, ministack.settings.machines_table).get_many(known)
+        assert found == {machine: ministack.machines.get(machine) for machine in known}
+        assert (len(client.requests), len(waits)) == (3, 2)
+
+    def test_a_hundred_records_are_one_request(self, ministack: Adapters) -> None:
+        """As many as the announcer gets at once."""
+        client: Any = Injecting(ministack.clients.dynamodb, "batch_get_item", iter(()))
+        machines = DynamoMachines(client, ministack.settings.machines_table)
+        asked = [new_machine() for _ in range(101)]
+        assert machines.get_many(asked[:100]) == {}
+        assert len(client.requests) == 1
+        machines.get_many(asked)
+        assert len(client.requests) == 3
 
 
 class TestStateTable:

@@ -29,11 +29,11 @@ def test_a_page_without_a_place_is_told() -> None:
 
 
 def test_what_a_wall_lets_through_does_not_shrink_with_machines_alone() -> None:
-    """But for who asks once for each machine: announcer, archiver, S3."""
+    """But for who asks once for each machine: archiver, S3."""
     for wall in walls(1.0):
         few, many, most = wall.limits
         assert len(wall.limits) == len(SIZES)
-        if wall.what.split(":")[0] not in {"announcer", "archiver", "S3", "Lambda"}:
+        if wall.what.split(":")[0] not in {"archiver", "S3", "Lambda"}:
             assert few <= many <= most
 
 

@@ -42,7 +42,7 @@ ANNOUNCER = LOGS | {
     "Blocks stream dynamodb:GetRecords",
     "Blocks stream dynamodb:GetShardIterator",
     "Blocks stream dynamodb:ListStreams",
-    "Machines dynamodb:GetItem",
+    "Machines dynamodb:BatchGetItem",
     "objects s3:GetObject",
     "bucket s3:ListBucket",
     "bus events:PutEvents",

@@ -80,7 +80,7 @@ EXPECTED = settled(fresh())
 
 
 def test_the_rehearsals_take_every_kind_of_step() -> None:
-    assert set(STEPS[announce]) == {"machines.get", "checks.later"}
+    assert set(STEPS[announce]) == {"machines.get_many", "checks.later"}
     assert {"checks.later", "objects.put_new", "machines.note_snapshot"} <= set(STEPS[look])
     assert {"machines.list", "objects.put_new", "machines.note_snapshot"} <= set(STEPS[sweep])
     assert 4 in EXPECTED

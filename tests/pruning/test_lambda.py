@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from blockfold.application.prune import NOT_ALL_READ
 from blockfold.cli.app import app
 from blockfold.domain.errors import BlockfoldError, Corrupted, Misconfigured
 from blockfold.domain.keys import manifest_key, run_key
@@ -119,7 +120,7 @@ def test_short_of_time_nothing_goes(stack: PruneStack) -> None:
     short = LambdaContext(int(module.MARGIN_SECONDS * 1000) - 1)
     assert handle({"sweep": True}, short) == {"swept": []}
     answer = module.handler({"machine": MACHINE, "command": "prune"}, short)
-    assert answer["notes"] == ["time ran out: the rest is left for the next time"]
+    assert answer["notes"] == [NOT_ALL_READ, "time ran out: the rest is left for the next time"]
     assert stack.taken() == [5, 10, 15, 20, 25, 30]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from blockfold.application.lost import REBUILDING
-from blockfold.application.prune import OUT_OF_TIME
+from blockfold.application.prune import NOT_ALL_READ, OUT_OF_TIME
 from blockfold.application.prune_blocks import NEWEST_STAY
 from blockfold.domain.block import Block
 from blockfold.domain.errors import Corrupted, Misconfigured, NotFound, Unavailable
@@ -569,7 +569,7 @@ def test_without_time_nothing_goes_and_it_says_so() -> None:
     before = stack.contents()
     done = replace(stack.pruner(), clock=Running(stack)).prune(MACHINE, deadline=0)
     assert done.empty
-    assert done.notes == (OUT_OF_TIME,)
+    assert done.notes == (NOT_ALL_READ, OUT_OF_TIME)
     assert stack.contents() == before
 
 

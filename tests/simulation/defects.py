@@ -19,7 +19,7 @@ from blockfold.adapters.dynamodb import DynamoBlockLog, DynamoStateTable
 from blockfold.adapters.dynamodb.items import to_item
 from blockfold.adapters.dynamodb.packing import pack
 from blockfold.adapters.snapshots import ObjectSnapshots
-from blockfold.application import execute, prune, prune_blocks, restore
+from blockfold.application import execute, prune, prune_blocks, prune_snapshots, restore
 from blockfold.application.catch_up import _Run
 from blockfold.application.collect import Named
 from blockfold.application.compact import Compaction, Compactor
@@ -283,8 +283,8 @@ def _all_retired(snapshots: Sequence[tuple[int, int]], retention: Any, _now: int
 _look = prune.look
 
 
-def _look_away(*arguments: Any) -> Named:
-    named = _look(*arguments)
+def _look_away(*arguments: Any, **options: Any) -> Named:
+    named = _look(*arguments, **options)
     named.runs.clear()
     return named
 
@@ -413,7 +413,12 @@ DEFECTS = (
         within=600,
     ),
     Defect("the newest block may go", ((prune_blocks, "NEWEST_STAY", 0),), seed=146, within=600),
-    Defect("the newest snapshot may go", ((prune, "retired", _all_retired),), seed=26, within=300),
+    Defect(
+        "the newest snapshot may go",
+        ((prune_snapshots, "retired", _all_retired),),
+        seed=26,
+        within=300,
+    ),
     Defect("runs in use are garbage", ((prune, "look", _look_away),), seed=10, within=300),
 )
 """All of them."""

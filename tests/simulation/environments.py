@@ -307,6 +307,7 @@ def simulated() -> Iterator[None]:
         "blockfold.adapters.dynamodb.state.ThreadPoolExecutor": _Serial,
         "blockfold.application.lanes.ThreadPoolExecutor": _Serial,
         "blockfold.application.ship.ThreadPoolExecutor": _Serial,
+        "blockfold.application.side_by_side.ThreadPoolExecutor": _Serial,
         "blockfold.application.catch_up.CHUNK": CHUNK,
         "blockfold.application.catch_up.LOOK": 2,
         "blockfold.application.catch_up.NOTE": 2,

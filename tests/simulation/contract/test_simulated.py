@@ -523,6 +523,31 @@ def test_dead_letters_are_redriven_as_new_messages_behind_the_others(
     assert bodies(cloud.actions.receive()) == ["0"]
 
 
+def test_an_attempt_that_is_repeated_gets_the_same_messages_while_nobody_touched_them(
+    cloud: Cloud, clients: SimClients, clock: Clock
+) -> None:
+    push(clients, "m", "0")
+    url = cloud.actions.url
+
+    def receive(attempt: str) -> list[str]:
+        answer = clients.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, ReceiveRequestAttemptId=attempt
+        )
+        return [each["ReceiptHandle"] for each in answer.get("Messages", [])]
+
+    first = receive("a")
+    assert len(first) == 1
+    assert receive("a") == first
+    assert receive("b") == []
+    clients.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first[0], VisibilityTimeout=0)
+    push(clients, "m", "1")
+    again = receive("a")
+    assert len(again) == 2
+    assert first[0] not in again
+    clock.sleep(6 * 60)
+    assert receive("a") != again
+
+
 # -- the stream ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from tests.simulation.matrix import (
     cases_blocks,
     cases_reads,
     cases_rebuild,
+    cases_redrive,
     cases_restores,
     cases_snapshots,
 )
@@ -15,5 +16,6 @@ CASES = (
     *cases_snapshots.CASES,
     *cases_restores.CASES,
     *cases_rebuild.CASES,
+    *cases_redrive.CASES,
     *cases_reads.CASES,
 )

@@ -23,6 +23,8 @@ WRITES = {
     "PutEvents",
     "SendMessage",
     "SendMessageBatch",
+    "ReceiveMessage",
+    "DeleteMessage",
     "ChangeMessageVisibilityBatch",
     "UpdateEventSourceMapping",
     "UpdateFunctionConfiguration",

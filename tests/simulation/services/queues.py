@@ -295,6 +295,7 @@ class FifoQueue(Queue):
 
     _sequence: int = FIRST_SEQUENCE
     _known: dict[tuple[str, str], tuple[int, Message]] = field(default_factory=dict)
+    _attempts: dict[str, tuple[int, list[Message]]] = field(default_factory=dict)
 
     def send(
         self,
@@ -339,6 +340,30 @@ class FifoQueue(Queue):
             if not free[at]:
                 del free[at]
         return chosen
+
+    def take_once(self, most: int, visibility: int | None, attempt: str) -> list[Message]:
+        """Receive messages, or those of the same attempt again while they are all in flight.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-receiverequestattemptid-request-parameter.html
+        """
+        now = self.world.now()
+        time, before = self._attempts.get(attempt, (0, []))
+        mine = [self._receipts[each.receipt] for each in before]
+        if (
+            before
+            and now - time < WINDOW
+            and all(
+                each.receipt == old.receipt and self.in_flight(each)
+                for each, old in zip(mine, before, strict=True)
+            )
+        ):
+            seconds = self.visibility if visibility is None else visibility
+            for each in mine:
+                each.visible = now + 1000 * seconds
+            return [_copy(each) for each in mine]
+        taken = self.take(most, visibility)
+        self._attempts[attempt] = (now, taken)
+        return taken
 
     def recreate(self) -> None:
         """Be deleted and made again: empty, and the numbers start below the old ones."""

@@ -100,6 +100,7 @@ class Sqs(Client):
             "WaitTimeSeconds",
             "MessageSystemAttributeNames",
             "MessageAttributeNames",
+            "ReceiveRequestAttemptId",
         ),
     )
     @_refuses
@@ -115,7 +116,14 @@ class Sqs(Client):
                 "between 1 and 10, if provided.",
             )
         names = call.params.get("MessageSystemAttributeNames", [])
-        taken = self._queue(call).take(most, call.params.get("VisibilityTimeout"))
+        queue, seconds = self._queue(call), call.params.get("VisibilityTimeout")
+        attempt = call.params.get("ReceiveRequestAttemptId")
+        if attempt is None:
+            taken = queue.take(most, seconds)
+        elif isinstance(queue, FifoQueue):
+            taken = queue.take_once(most, seconds, attempt)
+        else:
+            raise NotImplementedError("an attempt id in a standard queue")
         messages = [_told(each, names) for each in taken]
         wanted = call.params.get("MessageAttributeNames", [])
         for message, each in zip(messages, taken, strict=True):
