@@ -51,10 +51,9 @@ def _functions(month: Month) -> Iterator[Line]:
     """Lambda: requests, and the time that each function takes."""
     timing = month.of.shape.timing
     executor = month.of.counts.executor * month.of.scale
+    # The settings of a batch's machines are one request; checks, or what else there is, another.
     announcer = (
-        (month.announced + month.announcements) * timing.call
-        + month.announcements * timing.publish
-        + month.blocks * timing.block
+        month.announcements * (2 * timing.call + timing.publish) + month.blocks * timing.block
     )
     archiver = month.segments / settings.PUT_LANES + month.shipments
     times = {
@@ -65,8 +64,8 @@ def _functions(month: Month) -> Iterator[Line]:
         "announcer": (month.announcements, announcer),
         "archiver": (month.shipments, archiver * timing.store + month.blocks * timing.block),
         "dumper": (month.snapshots, timing.of(month.dumper)),
-        "hourly sweep": (settings.SWEEPS, timing.of(month.sweep) * settings.SWEEPS),
-        "daily prune": (settings.PRUNES, timing.of(month.prune) * settings.PRUNES),
+        "hourly sweep": (settings.SWEEPS, timing.of(month.sweep) / month.at_once * settings.SWEEPS),
+        "daily prune": (settings.PRUNES, timing.of(month.prune) / month.at_once * settings.PRUNES),
     }
     fixed = {"hourly sweep", "daily prune"}
     for name, (requests, seconds) in times.items():

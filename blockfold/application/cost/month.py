@@ -7,6 +7,7 @@ from math import ceil, exp
 from blockfold.application.cost import settings
 from blockfold.application.cost.usage import Usage
 from blockfold.application.cost.workload import SECONDS, Workload
+from blockfold.application.side_by_side import FEW, MACHINES
 
 SHARD_UNITS = 1_000
 """Write units a second that a partition of the Blocks table takes, and a shard of its stream with
@@ -92,10 +93,16 @@ class Month:
         more = max(0.0, self.manifests - counts.snapshots)
         return counts.prune + Usage(gets=more, calls=more)
 
+    @property
+    def at_once(self) -> int:
+        """Machines that a sweep looks at at once."""
+        machines = self.of.shape.machines
+        return MACHINES if machines > FEW else 1
+
     def _run(self, each: Usage) -> tuple[Usage, float]:
         """What one run of a sweep takes, and the share of the machines that it gets through."""
         whole = each * self.of.shape.machines
-        seconds = self.of.shape.timing.of(whole)
+        seconds = self.of.shape.timing.of(whole) / self.at_once
         share = min(1.0, settings.FUNCTION_MINUTES * 60 / seconds) if seconds else 1.0
         return whole * share, share
 
