@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from tests.emulator import emulator
 
 __all__ = ["emulator"]
+
+gc.set_threshold(50_000, 20, 20)  # a test makes many objects and few cycles
 
 _SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
