@@ -303,11 +303,11 @@ DEFECTS = (
     Defect(
         "deletions leave no tombstone",
         ((DynamoStateTable, "write", _without_tombstones),),
-        seed=331,
+        seed=639,
         within=1500,
     ),
     Defect("flushed is raised before the writes", ((execute, "flush", _flushed_first),)),
-    Defect("a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=21, within=1500),
+    Defect("a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=322, within=1500),
     Defect(
         "a reader takes the log before the rows",
         ((Reader, "state", _log_first),),
@@ -412,7 +412,7 @@ DEFECTS = (
         seed=117,
         within=600,
     ),
-    Defect("the newest block may go", ((prune_blocks, "NEWEST_STAY", 0),), seed=146, within=600),
+    Defect("the newest block may go", ((prune_blocks, "NEWEST_STAY", 0),), seed=162, within=600),
     Defect(
         "the newest snapshot may go",
         ((prune_snapshots, "retired", _all_retired),),
