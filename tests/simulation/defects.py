@@ -307,7 +307,9 @@ DEFECTS = (
         within=1500,
     ),
     Defect("flushed is raised before the writes", ((execute, "flush", _flushed_first),)),
-    Defect("a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=322, within=1500),
+    Defect(
+        "a restore forgets the old tail", ((_Run, "_flush", _forgetful),), seed=322, within=1500
+    ),
     Defect(
         "a reader takes the log before the rows",
         ((Reader, "state", _log_first),),
