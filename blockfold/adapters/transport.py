@@ -43,6 +43,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 _USUAL = re.compile(r"HTTP/1\.[01] [2-5][0-9][0-9]( |$)")
+_LENGTH = re.compile(r"[0-9]{1,12}")
 _STATUS = slice(9, 12)
 _NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 """Options of a connection that ``http.client`` makes, and botocore if it is asked for no others."""
@@ -296,7 +297,7 @@ def _answer(connection: HTTPConnection) -> tuple[int, dict[str, str], bytes, boo
             raise _UnusualAnswerError(f"a header that is none or comes twice: {line[:80]!r}")
         headers[name] = value.strip()
     length = headers.get("content-length", "")
-    if not _USUAL.match(first) or not length.isdecimal() or "transfer-encoding" in headers:
+    if not _USUAL.match(first) or not _LENGTH.fullmatch(length) or "transfer-encoding" in headers:
         raise _UnusualAnswerError(f"no answer that says how long it is: {first[:80]!r}")
     content = data[end + len(_HEAD_ENDS) :]
     missing = int(length) - len(content)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import socket
 import ssl
@@ -26,9 +24,6 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.httpsession import URLLib3Session, create_urllib3_context
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
 from blockfold.adapters.clients import Clients
@@ -36,6 +31,7 @@ from blockfold.adapters.system import AlarmGuard
 from blockfold.adapters.transport import MAX_HEAD_BYTES, QuickSession, quick
 from blockfold.domain.errors import OutOfTime
 from blockfold.local.network import HOST
+from tests.bot.certificates import certificate
 
 Play = Callable[[socket.socket], None]
 """What the server does with one connection."""
@@ -397,6 +393,7 @@ class TestUnusual:
         [
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\nhello",
             b"HTTP/1.1 100 Continue\r\n\r\n" + whole(b"hello"),
             whole(b"hello") + b"more",
             whole(b"hello", "X-Twice: 1", "X-Twice: 2"),
@@ -409,6 +406,7 @@ class TestUnusual:
         ids=[
             "chunks",
             "no length",
+            "a long length",
             "continue",
             "too long",
             "twice",
@@ -507,32 +505,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence
     """Makes certificates that sign themselves, with key, for some names."""
 
     def make(names: Sequence[str]) -> Path:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-        now = datetime.datetime.now(datetime.UTC)
-        alternatives: list[x509.GeneralName] = [
-            x509.IPAddress(ipaddress.ip_address(each)) if each[0].isdigit() else x509.DNSName(each)
-            for each in names
-        ]
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-        pem = serialization.Encoding.PEM
-        path.write_bytes(
-            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-            + certificate.public_bytes(pem)
-        )
-        return path
+        return certificate(tmp_path_factory.mktemp("tls") / "certificate.pem", names)
 
     return make
 

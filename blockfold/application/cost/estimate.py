@@ -51,7 +51,7 @@ def _functions(month: Month) -> Iterator[Line]:
     """Lambda: requests, and the time that each function takes."""
     timing = month.of.shape.timing
     executor = month.of.counts.executor * month.of.scale
-    # The settings of a batch's machines are one request; checks, or what else there is, another.
+    # Two calls a batch: the settings of its machines together, and the checks that they ask for.
     announcer = (
         month.announcements * (2 * timing.call + timing.publish) + month.blocks * timing.block
     )
